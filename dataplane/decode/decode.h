@@ -1,0 +1,69 @@
+/* decode - headers found, offsets noted.
+ *
+ *     link type -> [VLAN tags] -> IPv4 | IPv6 + extension headers -> [fragments] -> TCP | UDP
+ *
+ * Each packet leaves decode with its key, side, TCP fields and payload, or it
+ * leaves the burst with one line of the ledger. Nothing here trusts a length that
+ * it has not compared with what was captured.
+ *
+ * Lengths: the payload is what the IP header says, not what the frame holds
+ * (Ethernet padding is not payload). A total length of 0 is a super-packet that
+ * the capturing host had not yet segmented: then the frame's length counts.
+ * A snap length may have cut any of it: payload_captured_bytes says what is there.
+ *
+ * Fragments: whole datagrams take the first copy of every byte (IPv4); an IPv6 datagram
+ * with overlapping fragments is dropped whole (RFC 5722), atomic fragments are
+ * plain packets (RFC 6946). Every fragment is `fragment_kept`; a datagram that is complete
+ * joins the burst in the place of its last fragment as a packet of its own (`datagrams_completed`), with that
+ * fragment's time and number.
+ *
+ * Own packets: with several workers on a file every worker decodes everything; packets that end here are
+ * counted (`received` and their reason) only by the worker that owns them: number % workers, or for
+ * packets that reach a flow hash % workers. Packets of other workers' flows leave the burst uncounted.
+ *
+ * Threads: the worker. Memory: datagrams under assembly come from the worker's arena, capped; a
+ *          completed one is borrowed by the burst until the next decode_burst().
+ */
+#ifndef DATAPLANE_DECODE_DECODE_H
+#define DATAPLANE_DECODE_DECODE_H
+
+#include "dataplane/base/arena.h"
+#include "dataplane/base/clock.h"
+#include "dataplane/burst.h"
+#include "dataplane/ledger.h"
+
+struct decode_settings {
+	bool checksum;                  /* verify IPv4, TCP and UDP checksums */
+	uint32_t extension_headers;     /* IPv6, per packet, at most */
+	uint32_t encapsulations;        /* VLAN tags and other headers around, at most */
+	uint64_t fragment_bytes;        /* all datagrams under assembly */
+	uint32_t fragments_per_datagram;
+	uint64_t fragment_timeout_ns;
+	const uint8_t *ignore_ports;    /* bitmap of 65,536; NULL: none */
+	struct hash_key hash_key;
+	uint32_t worker, workers;
+};
+
+struct fragments;
+
+struct decode {
+	struct decode_settings settings;
+	struct counters *counters;
+	struct arena *arena;
+	struct fragments *fragments;
+};
+
+/* decode_init - Returns: 0, -ENOMEM. decode_fini() accepts a zeroed decode. */
+int decode_init(struct decode *d, const struct decode_settings *s, struct arena *arena,
+		struct counters *counters);
+void decode_fini(struct decode *d);
+
+/* decode_burst - decode every packet of `b` in place; what ends here leaves the burst.
+ * Counts `received` and `received_bytes` for every packet this worker owns. */
+void decode_burst(struct decode *d, struct burst *b);
+
+/* decode_one - one packet without a burst, for tests and the fuzzer.
+ * Returns the counter of its ledger line, or C_to_flow if it may go on (then nothing is counted). */
+enum counter decode_one(struct decode *d, struct packet *p);
+
+#endif

@@ -1,0 +1,54 @@
+/* host - what dissectors run in: bytes become messages.
+ *
+ *     sink.deliver -> identify -> [gather] -> dissector.feed() -> message_*() -> pair
+ *
+ * A connection (`struct conn`) is made at its first delivered byte. Until the
+ * protocol is known its first bytes are kept (identify.h); then each in-order
+ * segment is offered to the dissector in place. Only bytes that it does not
+ * take are gathered.
+ *
+ * Skipped bytes (bodies) are counted without being looked at, across segments and gaps.
+ *
+ * Threads: the worker. Memory: connections and messages from the worker's arena.
+ */
+#ifndef DATAPLANE_DISSECT_HOST_H
+#define DATAPLANE_DISSECT_HOST_H
+
+#include "dataplane/base/arena.h"
+#include "dataplane/dissect/identify.h"
+#include "dataplane/pair/pair.h"
+#include "dataplane/reassembly/sink.h"
+
+struct host_settings {
+	uint64_t gap_wait_ns;
+	uint32_t head_bytes;
+	uint32_t head_fields;
+	uint32_t body_limit_bytes;
+	uint32_t conn_memory_bytes; /* conn_take() of one connection, at most */
+	uint32_t headers;           /* enum headers_mode */
+	const char *header_names;   /* as in struct settings */
+	bool feed;                  /* false: --until reassembly's neighbour; deliver without dissecting */
+};
+
+struct host {
+	/* every segment */
+	struct pair *pair;
+	struct counters *counters;
+	struct pipeline_clock *clock;
+	const struct identify *identify;
+	struct arena *arena;
+	struct host_settings settings;
+	/* connections that wait for their peer, in order of time */
+	struct conn *wait_first, *wait_last;
+	struct conn *conn_free; /* given back, for the next connection */
+};
+
+void host_init(struct host *h, const struct host_settings *s, const struct identify *identify,
+	       struct pair *pair, struct arena *arena, struct counters *counters,
+	       struct pipeline_clock *clock);
+void host_fini(struct host *h); /* every flow must have ended */
+
+/* host_sink - the sink to give to reassembly. */
+struct sink host_sink(struct host *h);
+
+#endif

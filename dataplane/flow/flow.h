@@ -1,0 +1,162 @@
+/* flow - each packet has a flow.
+ *
+ *     bucket (one cache line): 8 tags | 8 indices  -->  flow[index]
+ *
+ * One table per worker, fixed in size, made in setup. A bucket holds the tags
+ * and indices of up to seven flows and a link to an overflow bucket, so finding a flow costs two cache
+ * misses: the bucket's and the flow's. flow_burst() hides both: it hashes and prefetches the
+ * whole burst before it looks at the first bucket.
+ *
+ * Life of a flow:
+ *     made        by the first packet of its key
+ *     half open   until both sides have been heard of (at most a quarter of the table)
+ *     live        idle time 300 s, UDP 60 s
+ *     closing     10 s after it ended; late packets still find it, a new SYN opens it anew
+ *     released    in flow_release(), never while a burst that may point at it is under way
+ *
+ * A full table makes room: the half-open flow idle longest first, then a closing one, then one idle
+ * for FLOW_EVICT_IDLE_NS. When none qualifies the packet is passed over and counted.
+ */
+#ifndef DATAPLANE_FLOW_FLOW_H
+#define DATAPLANE_FLOW_FLOW_H
+
+#include "dataplane/base/clock.h"
+#include "dataplane/burst.h"
+#include "dataplane/ledger.h"
+
+#define FLOW_EVICT_IDLE_NS (10 * CLOCK_SECOND_NS)
+#define FLOW_NONE          UINT32_MAX
+
+enum flow_class { FLOW_HALF_OPEN, FLOW_LIVE, FLOW_CLOSING, FLOW_UDP, FLOW_CLASSES };
+
+/* A segment that is ahead of what could be delivered; the list is in order of offset, without overlap. */
+struct held {
+	struct held *next;
+	uint64_t offset;
+	uint32_t bytes;
+	uint32_t room; /* bytes behind this header, for giving it back */
+	uint64_t ts_ns, number, acked;
+	uint32_t epoch;
+	bool conflict;
+	uint8_t data[];
+};
+
+/* Bits of what a direction has seen; `--format streams` prints some of them by name. */
+enum direction_seen {
+	SEEN_SYN = 1 << 0,       /* its SYN: the ISN is known */
+	SEEN_START = 1 << 1,     /* the first offset is fixed, by SYN, acknowledgement or segment */
+	SEEN_FIN = 1 << 2,       /* fin_offset is known */
+	SEEN_CLOSED = 1 << 3,    /* the sink's close() has been called */
+	SEEN_CUT = 1 << 4,       /* packets cut by the snap length */
+	SEEN_RST = 1 << 5,
+	SEEN_RST_DATA = 1 << 6,
+	SEEN_KEEPALIVE = 1 << 7,
+	SEEN_URG = 1 << 8,
+	SEEN_AFTER_FIN = 1 << 9,
+	SEEN_AFTER_RST = 1 << 10,
+	SEEN_BEFORE = 1 << 11,   /* bytes before the start */
+	SEEN_FAR = 1 << 12,      /* too far ahead to belong here */
+	SEEN_OUT_OF_WINDOW = 1 << 13,
+	SEEN_WRAP = 1 << 14,
+	SEEN_TFO = 1 << 15,      /* SYN payload accepted */
+	SEEN_SYNACK_DATA = 1 << 16,
+	SEEN_WAITING = 1 << 17,  /* on the list of holes that wait for --gap-wait */
+	SEEN_ACKED = 1 << 18,    /* the peer has acknowledged something: `acked` is valid */
+};
+
+/* One direction: what its sender sent. Offsets are stream bytes, 0 is the byte after the SYN. */
+struct direction {
+	/* every packet */
+	uint64_t next;       /* offset of the next byte to deliver */
+	uint64_t acked;      /* highest offset that the peer acknowledged */
+	struct held *held;   /* ahead of `next`, in order */
+	uint32_t base_seq;   /* sequence number of offset 0 */
+	uint32_t seen;       /* enum direction_seen */
+	/* set-up and chores */
+	struct held *held_last;
+	uint64_t fin_offset;
+	uint64_t gap_since_ns;   /* pipeline time at which the peer acknowledged the end of the first hole */
+	uint64_t history_from;   /* offset of the oldest byte kept for comparison */
+	uint8_t *history;        /* ring of settings.history_bytes; NULL: none */
+	uint32_t held_bytes;
+	uint32_t held_count;
+	uint32_t window_edge_scale; /* window scale of this side's SYN; 0xff: none */
+	uint32_t wait_prev, wait_next; /* list of holes waiting; FLOW_NONE ends it */
+	struct slice_copy { uint8_t *at; uint32_t bytes; } syn; /* payload of a SYN not yet covered */
+};
+
+struct flow {
+	/* every packet */
+	struct flow_key key;
+	uint64_t seen_ns;      /* pipeline time of the last packet */
+	void *sink;            /* the sink's; NULL until it took something */
+	uint8_t class;         /* enum flow_class */
+	uint8_t client;        /* enum side; who sent the SYN, or SIDE_UNKNOWN */
+	uint8_t closed;        /* 0, or 1: reset or closed on both sides */
+	uint8_t sides_seen;    /* bit per side that sent a packet */
+	uint32_t generation;   /* connections on this tuple so far, less one */
+	struct direction direction[2];
+	/* set-up and chores */
+	uint64_t hash;
+	uint64_t first_ts_ns;  /* time stamp of the connection's first packet; with the key it makes `conn` */
+	uint64_t deadline_ns;  /* when aging looks at it again */
+	uint32_t index;
+	uint32_t age_prev, age_next; /* list of its class; FLOW_NONE ends it */
+	uint16_t iface;
+};
+
+/* flow_conn_id - the 64 bits that name the connection, the same for any number of workers. */
+uint64_t flow_conn_id(const struct flow *f);
+
+/* What to do with a flow that must go: declared by the worker, which knows the stages behind. */
+typedef void flow_close_fn(void *context, struct flow *f, enum why why);
+
+struct flow_settings {
+	uint32_t flows;           /* size of the table */
+	uint32_t half_open;       /* of them half open at most */
+	uint64_t timeout_ns[FLOW_CLASSES];
+	uint32_t worker, workers; /* this worker keeps flows with hash % workers == worker */
+};
+
+struct flow_bucket;
+
+struct flow_table {
+	/* every packet */
+	struct flow *flow;
+	struct flow_bucket *bucket;
+	uint32_t bucket_mask;
+	uint32_t count;
+	struct counters *counters;
+	struct pipeline_clock *clock;
+	/* set-up and chores */
+	struct flow_settings settings;
+	struct { uint32_t first, last, count; } age[FLOW_CLASSES];
+	uint32_t free_first;      /* flows given back; linked through age_next */
+	uint32_t never_used;      /* flows from here on have never been touched: their pages are not there yet */
+	uint32_t overflow_free, overflow_never_used, overflow_count;
+	struct { uint32_t count; uint32_t index[BURST_PACKETS]; } doomed;
+	flow_close_fn *close;
+	void *close_context;
+	size_t map_bytes;
+};
+
+/* flow_init - make the table. Memory is mapped, touched only as flows come.
+ * Returns: 0, -ENOMEM, -EINVAL (a size of 0). flow_fini() accepts a zeroed table; it closes nothing. */
+int flow_init(struct flow_table *t, const struct flow_settings *s, struct counters *counters,
+	      struct pipeline_clock *clock, flow_close_fn *close, void *close_context);
+void flow_fini(struct flow_table *t);
+
+/* flow_burst - give every packet its flow; packets without one leave the burst. Frees nothing.
+ * Reads the key and hash that decode left; advances the pipeline clock. */
+void flow_burst(struct flow_table *t, struct burst *b);
+
+/* flow_release - end and free what became due: call after the burst's packets are done with. */
+void flow_release(struct flow_table *t);
+
+/* flow_classify - the flow's class has changed (handshake done, closed). */
+void flow_classify(struct flow_table *t, struct flow *f, enum flow_class class);
+
+/* flow_close_all - end every flow, in the order of their first packets' numbers, and free them. */
+void flow_close_all(struct flow_table *t, enum why why);
+
+#endif

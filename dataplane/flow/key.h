@@ -1,0 +1,69 @@
+/* key - what makes two packets belong to one flow.
+ *
+ * The innermost addresses and ports, the protocol, and the VLAN ids. The two
+ * endpoints are stored in one fixed order (the smaller address:port first), so
+ * both directions have the same key and the same hash; `enum side` says which of the
+ * two sent a packet.
+ *
+ * IPv4 addresses are stored as ::ffff:a.b.c.d (RFC 4291 2.5.5.2) and `ip_version` keeps the two apart.
+ */
+#ifndef DATAPLANE_FLOW_KEY_H
+#define DATAPLANE_FLOW_KEY_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "dataplane/base/hash.h"
+#include "dissectors/dissector.h" /* enum side */
+
+enum { VLAN_DEPTH = 2 };
+
+struct flow_key {
+	uint8_t address[2][16];
+	uint16_t port[2];          /* host order */
+	uint16_t vlan[VLAN_DEPTH]; /* outermost first: 12 bits of id, 0x8000 marks presence; 0: none */
+	uint8_t protocol;          /* IPPROTO_TCP or IPPROTO_UDP */
+	uint8_t ip_version;        /* 4 or 6 */
+	uint16_t zero;
+	uint32_t outer; /* hash of the tunnels around it; 0: none */
+};
+static_assert(sizeof(struct flow_key) == 48, "hashed and compared as six words, so no padding");
+
+#define VLAN_PRESENT 0x8000
+
+/* flow_key_order - put the two endpoints into their fixed order.
+ * Takes the key with the sender as endpoint 0. Returns the side that sent: 0 if nothing moved.
+ */
+static inline enum side flow_key_order(struct flow_key *k)
+{
+	int order = memcmp(k->address[0], k->address[1], sizeof(k->address[0]));
+
+	if (order < 0 || (order == 0 && k->port[0] <= k->port[1]))
+		return SIDE_A;
+	uint8_t address[16];
+	uint16_t port = k->port[0];
+
+	memcpy(address, k->address[0], sizeof(address));
+	memcpy(k->address[0], k->address[1], sizeof(address));
+	memcpy(k->address[1], address, sizeof(address));
+	k->port[0] = k->port[1];
+	k->port[1] = port;
+	return SIDE_B;
+}
+
+static inline uint64_t flow_key_hash(const struct flow_key *k, struct hash_key secret)
+{
+	uint64_t word[6];
+
+	memcpy(word, k, sizeof(word));
+	return hash_words(secret, word, 6);
+}
+
+static inline bool flow_key_equal(const struct flow_key *a, const struct flow_key *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+#endif

@@ -1,0 +1,126 @@
+/* pair - requests meet responses. Knows no protocol.
+ *
+ *     request:   begin -> (waits in its connection's queue) -> end
+ *     response:  begin takes its request out of the queue  -> end -> record
+ *
+ * A message carries `begin`, the stream offset of its first byte, and `acked`,
+ * the other direction's offset that the segment with that byte acknowledged.
+ *
+ *     in order   a response belongs to the oldest open request
+ *     by key     to the open request with that key
+ *     server gap open requests sent before the gap was acknowledged (acked below its end) close `unanswered: gap`;
+ *                a response beginning at s then belongs to the first request with acked == s;
+ *                responses until then are `orphan: gap`
+ *     client gap requests from before the gap are answered in order as ever; once they are used up,
+ *                responses are `orphan: gap` until a request with acked == s appears
+ *     limit      beyond `open_requests` a request is remembered by number only, its
+ *                response is `orphan: limit`: nothing shifts
+ *     timeout    a request closes `unanswered: timeout` but keeps its place: its late
+ *                response is `orphan: timeout`
+ *     interim    (1xx) belongs to the oldest open request and uses up nothing
+ *
+ * When in doubt, never guess.
+ *
+ * Threads: the worker. Memory: messages come from a pool over the worker's arena.
+ */
+#ifndef DATAPLANE_PAIR_PAIR_H
+#define DATAPLANE_PAIR_PAIR_H
+
+#include "dataplane/base/arena.h"
+#include "dataplane/base/clock.h"
+#include "dataplane/ledger.h"
+#include "dataplane/reassembly/sink.h"
+
+enum { MESSAGE_FIELDS_INLINE = 640 };
+
+/* One message from its first byte to its record. */
+struct message {
+	struct message *next;      /* in its connection's queue, or in the pool */
+	struct message *request;   /* of a response: the one it answers */
+	struct pair_queue *queue;  /* its connection's */
+	uint64_t begin, acked;     /* see above */
+	uint64_t key, note;
+	uint64_t ts_ns, end_ts_ns; /* first and last byte */
+	uint64_t frame, end_frame;
+	uint64_t head_bytes, body_bytes;
+	uint64_t index;            /* of a request on its connection */
+	uint64_t opened_ns;        /* pipeline time, for the request timeout */
+	uint32_t epoch, end_epoch; /* of the clock */
+	uint32_t flags;            /* FLAG_* */
+	uint32_t generation;       /* of the client's gaps, see pair.c */
+	uint32_t fields_bytes, fields_room;
+	uint32_t pair_count;       /* header lines kept */
+	uint32_t body_kept;
+	uint8_t *fields;           /* struct record_field after each other; inline_fields or arena */
+	uint8_t kind;              /* enum message_kind */
+	uint8_t side;
+	uint8_t proto;
+	uint8_t state;             /* private to pair.c and dissect/message.c */
+	uint8_t failed;
+	uint8_t why;               /* of a request closed before its response: enum why */
+	struct message *due_prev, *due_next; /* requests in order of opening, for the timeout */
+	struct message *answer;    /* of a request: the response that took it, while both are unfinished */
+	struct conn *conn;
+	uint64_t head_start;       /* stream offset, for head_bytes */
+	_Alignas(8) uint8_t inline_fields[MESSAGE_FIELDS_INLINE];
+};
+
+/* Pairing state of one connection; zeroed is the start. */
+struct pair_queue {
+	struct message *first, *last; /* open requests, oldest first; closed ones keep their place */
+	uint32_t count;
+	uint32_t overflow;     /* requests behind `last` remembered by number only */
+	uint64_t requests;     /* so far: the next one's index */
+	uint32_t generation;   /* client gaps so far */
+	uint32_t anchored;     /* generation whose requests are answered in order */
+	bool server_loose;     /* after a server gap: the next response needs acked == s */
+	bool midstream;
+	struct flow *flow;
+};
+
+struct emit;
+
+struct pair_settings {
+	uint32_t open_requests;
+	uint64_t request_timeout_ns;
+	bool stop; /* --until dissect: messages go no further */
+};
+
+struct pair {
+	struct emit *emit;
+	struct counters *counters;
+	struct arena *arena;
+	struct pipeline_clock *clock;
+	struct pair_settings settings;
+	struct message *pool;
+	struct message *due_first, *due_last;
+};
+
+void pair_init(struct pair *p, const struct pair_settings *s, struct emit *emit, struct arena *arena,
+	       struct counters *counters, struct pipeline_clock *clock);
+void pair_fini(struct pair *p);
+
+/* pair_message - a message begins: from the pool, zeroed but for what pair_begin() needs set next. NULL: no memory. */
+struct message *pair_message(struct pair *p);
+
+/* pair_begin - the message's kind, side, begin, acked, key, note, ts, frame, queue and conn are set.
+ * A request joins its queue; a response takes its request (m->request) or learns that it is an orphan. */
+void pair_begin(struct pair *p, struct message *m);
+
+/* pair_known - what would pair_begin() find for a response at `begin`? Changes nothing. */
+enum request_known pair_known(const struct pair *p, const struct pair_queue *q, uint64_t begin,
+			      uint64_t key, uint64_t *ret_note);
+
+/* pair_end - the message is complete (or as complete as it will get); `m` is pair's now. */
+void pair_end(struct pair *p, struct message *m);
+
+/* pair_gap - [offset, offset+bytes) of `side` is missing, and a head may have been in it. */
+void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t offset, uint64_t bytes);
+
+/* pair_close - nothing follows on this connection: open requests close with `why`. */
+void pair_close(struct pair *p, struct pair_queue *q, enum why why);
+
+/* pair_timers - requests over their timeout close. Returns when to call again. */
+uint64_t pair_timers(struct pair *p, uint64_t now_ns);
+
+#endif

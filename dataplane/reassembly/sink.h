@@ -1,0 +1,48 @@
+/* sink - where reassembly ends: the bytes of each direction, in order.
+ *
+ *     dissect  finds messages            (dissect/host.h; the normal case)
+ *     digest   hashes them               (digest.h; --format streams)
+ *     count    counts them               (count.h; --until reassembly)
+ *
+ * Per direction the calls are: any mix of deliver and gap, offsets rising
+ * without overlap or hole, then one close; after both closes one end.
+ * `offset` counts stream bytes from 0 at the direction's start; bytes that a gap covers are counted too.
+ *
+ * Threads: the worker that owns the flow.
+ * Memory:  `bytes` and `from` are borrowed for the call. `flow->sink` belongs to the sink: it may
+ *          take what it needs at the first deliver and must give it back in end().
+ */
+#ifndef DATAPLANE_REASSEMBLY_SINK_H
+#define DATAPLANE_REASSEMBLY_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dissectors/dissector.h"
+
+struct flow;
+
+/* The packet that carried some bytes. */
+struct segment {
+	uint64_t ts_ns;
+	uint64_t number; /* of the packet, as in struct packet */
+	uint64_t acked;  /* offset in the other direction that it acknowledged */
+	uint32_t epoch;  /* of the pipeline clock */
+	bool conflict;   /* the bytes met another copy that differs */
+};
+
+struct sink {
+	void *context;
+	void (*deliver)(void *context, struct flow *f, enum side side, uint64_t offset,
+			struct slice bytes, const struct segment *from);
+	/* gap - [offset, offset+bytes) is missing for good. `cut`: the snap length cut packets of this side. */
+	void (*gap)(void *context, struct flow *f, enum side side, uint64_t offset, uint64_t bytes,
+		    bool cut);
+	void (*close)(void *context, struct flow *f, enum side side, enum why why);
+	void (*end)(void *context, struct flow *f);
+	/* timers - run what is due at `now_ns` of the pipeline clock; returns when it wants to be
+	 * called next, UINT64_MAX for never. */
+	uint64_t (*timers)(void *context, uint64_t now_ns);
+};
+
+#endif

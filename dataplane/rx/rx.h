@@ -1,0 +1,101 @@
+/* rx - frames from somewhere: what a capture back end provides.
+ *
+ *     open ->  { pull -> (the worker's turn) -> give_back }*  -> close
+ *
+ * One file per back end defines `const struct rx_backend rx_<name>`; one word
+ * in rx/meson.build makes it known. Every back end runs the same conformance
+ * test (tests/unit/dataplane/rx/test_conformance.c).
+ *
+ * A *source* is what the user named; a *port* is one worker's open view of it.
+ * For `file` and `synth` every worker's port delivers the whole input (DESIGN:
+ * each walks all of it and keeps its own flows); for live back ends a port is a share of it.
+ *
+ * Threads: a port belongs to one worker after open(); open() and close() run in the main thread.
+ * Memory:  frames are borrowed from pull() to give_back().
+ */
+#ifndef DATAPLANE_RX_RX_H
+#define DATAPLANE_RX_RX_H
+
+#include "dataplane/burst.h"
+
+struct settings;
+
+/* Why a source lost packets before weir saw them: the closed list of `lost{...}`. */
+#define RX_LOST_LIST(X)                                                                            \
+	X(nic, "the interface, or the capturing host's interface by its own word")                 \
+	X(driver, "the driver")                                                                    \
+	X(kernel_buffer, "the kernel's buffer was full")                                           \
+	X(rx_ring, "the receive ring was full")                                                    \
+	X(fill_ring, "no free frame was there to receive into")                                    \
+	X(invalid, "frames that the back end could not take")
+#define RX_LOST_ENUM(name, meaning) RX_LOST_##name,
+enum rx_lost { RX_LOST_LIST(RX_LOST_ENUM) RX_LOST_COUNT };
+
+#define RX_UNKNOWN UINT64_MAX
+
+/* What a port counts. `offered` never comes from `received`: it is counted by somebody else
+ * (the records in the file, the kernel, the XDP program, the generator), or it is RX_UNKNOWN. */
+struct rx_counters {
+	uint64_t offered;
+	uint64_t lost[RX_LOST_COUNT];
+	uint64_t received; /* frames given to the worker by pull() */
+	uint64_t position_bytes, position_total_bytes; /* of a file; total 0: unknown */
+};
+
+enum rx_state {
+	RX_OPEN,    /* there may be more */
+	RX_END,     /* the input is over, cleanly */
+	RX_DAMAGED, /* the input is damaged here; everything before it was delivered. Exit status 4 */
+	RX_GONE,    /* the source went away. Exit status 5 */
+};
+
+/* Text for the user when something is wrong: the cause and the remedy, no newline. */
+struct rx_error {
+	char text[512];
+};
+
+struct rx_port; /* a back end's own; each begins with `const struct rx_backend *backend` */
+
+/* Interfaces become known while a file is read: the back end tells their names. */
+typedef uint16_t rx_iface_fn(void *context, const char *name);
+
+struct rx_open {
+	const struct settings *settings;
+	const char *argument;  /* behind `NAME:` of --rx; NULL for `file`, whose inputs are in the settings */
+	uint32_t worker, workers;
+	rx_iface_fn *iface;    /* returns the index to put into packets; NULL: nobody cares */
+	void *iface_context;
+};
+
+struct rx_backend {
+	const char *name;
+	const char *help; /* one line, and one per option */
+	bool live;        /* a live source never waits for control */
+
+	/* Returns: 0 and *ret; -errno with err filled: -ENOENT, -EACCES …, -EINVAL (argument), -ENOTSUP (input of an
+	 * unknown kind). */
+	int (*open)(const struct rx_open *how, struct rx_port **ret, struct rx_error *err);
+
+	/* pull - up to `room` packets: frame, ts_ns, number, caplen_bytes, wire_bytes, link, iface.
+	 * 0 means none now: ask state(). Never blocks, except on a file's read(2). */
+	uint32_t (*pull)(struct rx_port *p, struct packet *packet, uint32_t room);
+	void (*give_back)(struct rx_port *p);
+
+	/* state - and for RX_DAMAGED or RX_GONE what happened, in err (where it is not NULL). */
+	enum rx_state (*state)(struct rx_port *p, struct rx_error *err);
+	void (*counters)(struct rx_port *p, struct rx_counters *ret);
+	int (*wait_fd)(struct rx_port *p); /* to poll() on when idle; -1: none. NULL: never idle */
+	void (*close)(struct rx_port *p);
+};
+
+extern const struct rx_backend *const rx_backends[];
+extern const uint32_t rx_backend_count;
+
+/* rx_backend_find - by the length of a name that need not end in 0. NULL: unknown. */
+const struct rx_backend *rx_backend_find(const char *name, size_t bytes);
+
+struct rx_port_head {
+	const struct rx_backend *backend;
+};
+
+#endif

@@ -1,0 +1,57 @@
+/* words - the closed lists of the record: outcome, why, flags.
+ *
+ * One X-macro each, X(name, meaning). The record, the ledger, the metrics and
+ * every text made from them read these lists; a word is added here and nowhere
+ * else. Order is part of the region's layout: append.
+ */
+#ifndef DATAPLANE_SHM_WORDS_H
+#define DATAPLANE_SHM_WORDS_H
+
+#define OUTCOME_LIST(X)                                                                            \
+	X(paired, "a request and its response")                                                    \
+	X(unanswered, "a request whose response was not seen")                                     \
+	X(orphan, "a response whose request was not seen")                                         \
+	X(oneway, "a message to which the protocol knows no answer")
+
+/* Why a request stayed unanswered or a response an orphan. */
+#define WHY_LIST(X)                                                                                \
+	X(connection_closed, "the connection ended first")                                         \
+	X(reset, "the connection was reset first")                                                 \
+	X(timeout, "nothing came within the request timeout")                                      \
+	X(gap, "captured bytes are missing where the other half would be")                         \
+	X(midstream, "the capture began after the other half")                                     \
+	X(evicted, "the flow had to make room")                                                    \
+	X(limit, "more open requests than the limit allows")                                       \
+	X(capture_ended, "the capture ended first")
+
+#define FLAG_LIST(X)                                                                               \
+	X(gap_in_body, "bytes of a body are missing")                                              \
+	X(gap_in_head, "bytes of a head are missing")                                              \
+	X(midstream, "the connection's start was not captured")                                    \
+	X(cut_capture, "the snap length cut packets of this message")                              \
+	X(overlap_conflict, "two copies of the same bytes differ")                                 \
+	X(head_cut, "the head is over a limit; what is beyond is missing here")                    \
+	X(body_cut, "the kept body is over --body-limit")                                          \
+	X(early_response, "the response began before the request was complete")                    \
+	X(hpack_unknown, "header table entries from before the capture are unknown")               \
+	X(clock_backwards, "the capture clock was set between the two halves")                     \
+	X(anomaly, "the message breaks its protocol's rules")
+
+#define WORD_ENUM_OUTCOME(name, meaning) OUTCOME_##name,
+#define WORD_ENUM_WHY(name, meaning)     WHY_##name,
+#define WORD_ENUM_FLAG(name, meaning)    FLAG_BIT_##name,
+#define WORD_ENUM_MASK(name, meaning)    FLAG_##name = 1u << FLAG_BIT_##name,
+
+enum outcome { OUTCOME_LIST(WORD_ENUM_OUTCOME) OUTCOME_COUNT };
+enum why { WHY_LIST(WORD_ENUM_WHY) WHY_COUNT, WHY_none = 255 };
+enum flag_bit { FLAG_LIST(WORD_ENUM_FLAG) FLAG_COUNT };
+enum flag { FLAG_LIST(WORD_ENUM_MASK) };
+
+/* The names, for text. NULL for a number that is not in the list. */
+const char *outcome_name(unsigned outcome);
+const char *why_name(unsigned why);
+const char *flag_name(unsigned bit);
+const char *flag_meaning(unsigned bit);
+const char *why_meaning(unsigned why);
+
+#endif
