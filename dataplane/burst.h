@@ -62,7 +62,9 @@ struct packet {
 	uint32_t caplen_bytes; /* of frame */
 	uint32_t wire_bytes;   /* what was on the wire; >= caplen_bytes */
 	uint16_t link;         /* enum link_type, or a type that decode does not know */
-	uint16_t iface;        /* index into the region's table of interfaces; 0 where there is one */
+	uint16_t iface;        /* 1 + index into the region's table of interfaces; 0: the source names none */
+	uint32_t epoch;        /* of the pipeline clock when the packet was seen; by the worker */
+	uint64_t now_ns;       /* pipeline time when the packet was seen; by the worker */
 
 	/* decode */
 	uint8_t side;      /* enum side of flow/key.h: which endpoint of the key sent this */
@@ -74,8 +76,7 @@ struct packet {
 	uint32_t payload_captured_bytes; /* <= payload_bytes; the rest was cut by the snap length */
 	const uint8_t *tcp_options;
 	uint8_t tcp_option_bytes;
-	uint32_t epoch; /* of the pipeline clock when the packet was seen */
-	uint64_t hash;  /* of key, keyed */
+	uint64_t hash;                  /* of key, keyed */
 	struct flow_key key;
 
 	/* flow */

@@ -56,12 +56,28 @@ enum direction_seen {
 	SEEN_AFTER_RST = 1 << 10,
 	SEEN_BEFORE = 1 << 11,   /* bytes before the start */
 	SEEN_FAR = 1 << 12,      /* too far ahead to belong here */
-	SEEN_OUT_OF_WINDOW = 1 << 13,
-	SEEN_WRAP = 1 << 14,
-	SEEN_TFO = 1 << 15,      /* SYN payload accepted */
-	SEEN_SYNACK_DATA = 1 << 16,
-	SEEN_WAITING = 1 << 17,  /* on the list of holes that wait for --gap-wait */
-	SEEN_ACKED = 1 << 18,    /* the peer has acknowledged something: `acked` is valid */
+	SEEN_TFO = 1 << 13,      /* SYN payload accepted */
+	SEEN_SYNACK_DATA = 1 << 14,
+	SEEN_WAITING = 1 << 15,  /* on the list of holes that wait for --gap-wait */
+	SEEN_SYN_AGAIN = 1 << 16, /* SYNs with several ISNs: the peer's ACK chooses */
+	SEEN_CONFLICT = 1 << 17, /* a copy that differs came since the last delivery */
+	SEEN_RESET = 1 << 18,    /* ended by an RST */
+};
+
+enum { GAPS_REMEMBERED = 4 };
+
+/* What few directions need: taken when first needed, given back when the connection ends. */
+struct direction_extra {
+	uint64_t history_from;  /* offset of the oldest byte in `history` */
+	uint64_t history_to;    /* one past the newest */
+	uint64_t gap_from[GAPS_REMEMBERED], gap_to[GAPS_REMEMBERED]; /* declared last: bytes in them are late */
+	uint64_t duplicate_bytes, conflict_bytes;
+	uint8_t *syn;           /* payload of a SYN that nothing has answered yet */
+	uint32_t syn_bytes;
+	uint32_t gap_next;
+	uint64_t syn_ts_ns, syn_number;
+	uint32_t history_bytes; /* a ring: offset modulo this */
+	uint8_t history[];
 };
 
 /* One direction: what its sender sent. Offsets are stream bytes, 0 is the byte after the SYN. */
@@ -74,15 +90,12 @@ struct direction {
 	uint32_t seen;       /* enum direction_seen */
 	/* set-up and chores */
 	struct held *held_last;
+	struct direction_extra *extra;
 	uint64_t fin_offset;
-	uint64_t gap_since_ns;   /* pipeline time at which the peer acknowledged the end of the first hole */
-	uint64_t history_from;   /* offset of the oldest byte kept for comparison */
-	uint8_t *history;        /* ring of settings.history_bytes; NULL: none */
+	uint64_t gap_since_ns; /* pipeline time at which the peer acknowledged the end of the first hole */
 	uint32_t held_bytes;
 	uint32_t held_count;
-	uint32_t window_edge_scale; /* window scale of this side's SYN; 0xff: none */
 	uint32_t wait_prev, wait_next; /* list of holes waiting; FLOW_NONE ends it */
-	struct slice_copy { uint8_t *at; uint32_t bytes; } syn; /* payload of a SYN not yet covered */
 };
 
 struct flow {
@@ -92,14 +105,14 @@ struct flow {
 	void *sink;            /* the sink's; NULL until it took something */
 	uint8_t class;         /* enum flow_class */
 	uint8_t client;        /* enum side; who sent the SYN, or SIDE_UNKNOWN */
-	uint8_t closed;        /* 0, or 1: reset or closed on both sides */
+	uint8_t closed;        /* 1: reset, or closed on both sides; the sink has ended */
 	uint8_t sides_seen;    /* bit per side that sent a packet */
 	uint32_t generation;   /* connections on this tuple so far, less one */
 	struct direction direction[2];
 	/* set-up and chores */
 	uint64_t hash;
 	uint64_t first_ts_ns;  /* time stamp of the connection's first packet; with the key it makes `conn` */
-	uint64_t deadline_ns;  /* when aging looks at it again */
+	uint64_t listed_ns;    /* when it was put at the end of its class's list */
 	uint32_t index;
 	uint32_t age_prev, age_next; /* list of its class; FLOW_NONE ends it */
 	uint16_t iface;
@@ -134,7 +147,6 @@ struct flow_table {
 	uint32_t free_first;      /* flows given back; linked through age_next */
 	uint32_t never_used;      /* flows from here on have never been touched: their pages are not there yet */
 	uint32_t overflow_free, overflow_never_used, overflow_count;
-	struct { uint32_t count; uint32_t index[BURST_PACKETS]; } doomed;
 	flow_close_fn *close;
 	void *close_context;
 	size_t map_bytes;
@@ -147,7 +159,7 @@ int flow_init(struct flow_table *t, const struct flow_settings *s, struct counte
 void flow_fini(struct flow_table *t);
 
 /* flow_burst - give every packet its flow; packets without one leave the burst. Frees nothing.
- * Reads the key and hash that decode left; advances the pipeline clock. */
+ * Reads the key and hash that decode left, and the pipeline time that the worker noted. */
 void flow_burst(struct flow_table *t, struct burst *b);
 
 /* flow_release - end and free what became due: call after the burst's packets are done with. */

@@ -44,7 +44,7 @@ struct reassembly {
 	struct flow_table *flows;
 	struct arena *arena;
 	struct reassembly_settings settings;
-	uint64_t held_bytes;
+	uint64_t held_bytes; /* the gauge `held`: held segments and SYN payload not yet decided on */
 	uint32_t wait_first, wait_last; /* directions with an acknowledged hole, oldest first: flow index * 2 + side */
 };
 

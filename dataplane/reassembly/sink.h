@@ -40,9 +40,14 @@ struct sink {
 		    bool cut);
 	void (*close)(void *context, struct flow *f, enum side side, enum why why);
 	void (*end)(void *context, struct flow *f);
+	/* compare - how many of `bytes` differ from what the sink still keeps of them; NULL: it keeps nothing. */
+	uint64_t (*compare)(void *context, const struct flow *f, enum side side, uint64_t offset,
+			    struct slice bytes);
 	/* timers - run what is due at `now_ns` of the pipeline clock; returns when it wants to be
-	 * called next, UINT64_MAX for never. */
+	 * called next, UINT64_MAX for never. A sink that wants to be called earlier than it said lowers
+	 * *due_ns, which reassembly sets in init. */
 	uint64_t (*timers)(void *context, uint64_t now_ns);
+	uint64_t **due_ns;
 };
 
 #endif

@@ -100,7 +100,7 @@ static_assert(sizeof(struct record_stream) % 8 == 0, "a record is a multiple of 
 
 /* Names of record_stream.seen, in the order in which they are sorted and printed. */
 #define RECORD_STREAM_FLAGS(X)                                                                     \
-	X(AFTERFIN) X(AFTERRST) X(BEFORE) X(FARSEQ) X(KEEPALIVE) X(OOW) X(RST) X(RSTDATA)          \
+	X(AFTERFIN) X(AFTERRST) X(BEFORE) X(FARSEQ) X(KEEPALIVE) X(RST) X(RSTDATA)          \
 	X(SYNACKDATA) X(TFO) X(URG) X(WRAP)
 #define RECORD_STREAM_BIT(name) STREAM_BIT_##name,
 enum record_stream_bit { RECORD_STREAM_FLAGS(RECORD_STREAM_BIT) STREAM_BIT_COUNT };

@@ -1,0 +1,604 @@
+/* reassembly - bytes in order. The rules are in reassembly.h; this file follows their order. */
+#include "dataplane/reassembly/reassembly.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "dataplane/base/ensure.h"
+#include "dataplane/reassembly/window.h"
+
+/* A receive window is at most 2^30 bytes (RFC 7323 2.3): what is further ahead is of another connection. */
+#define AHEAD_MAX_BYTES (INT64_C(1) << 30)
+
+/* A piece of payload on its way into the stream. */
+struct piece {
+	uint64_t from, to; /* offsets */
+	const uint8_t *at; /* of `from` */
+	struct segment segment;
+};
+
+static struct slice piece_bytes(const struct piece *p, uint64_t to)
+{
+	return slice_of(p->at, to - p->from);
+}
+
+static void piece_drop(struct piece *p, uint64_t to)
+{
+	p->at += to - p->from;
+	p->from = to;
+}
+
+/* ---- delivering ------------------------------------------------------------- */
+
+static void direction_close(struct reassembly *r, struct flow *f, enum side side, enum why why);
+
+static void deliver(struct reassembly *r, struct flow *f, enum side side, struct slice bytes,
+		    struct segment *from)
+{
+	struct direction *d = &f->direction[side];
+	uint64_t offset = d->next;
+
+	if (unlikely(d->seen & SEEN_CONFLICT)) {
+		d->seen &= ~(uint32_t)SEEN_CONFLICT;
+		from->conflict = true;
+	}
+	d->next += bytes.bytes;
+	count(r->counters, segments_delivered);
+	count_by(r->counters, payload_delivered, bytes.bytes);
+	if (unlikely(r->settings.history_bytes != 0))
+		window_keep_history(r, d, offset, bytes);
+	r->sink.deliver(r->sink.context, f, side, offset, bytes, from);
+}
+
+static void deliver_held(struct reassembly *r, struct flow *f, enum side side)
+{
+	struct direction *d = &f->direction[side];
+
+	while (d->held != NULL && d->held->offset == d->next) {
+		struct held *h = window_pop(r, d);
+		struct segment from = { h->ts_ns, h->number, h->acked, h->epoch, h->conflict };
+
+		deliver(r, f, side, slice_of(h->data, h->bytes), &from);
+		window_free(r, h);
+	}
+}
+
+static void close_if_complete(struct reassembly *r, struct flow *f, enum side side)
+{
+	const struct direction *d = &f->direction[side];
+
+	if ((d->seen & (SEEN_FIN | SEEN_CLOSED)) == SEEN_FIN && d->next >= d->fin_offset)
+		direction_close(r, f, side, WHY_connection_closed);
+}
+
+/* ---- gaps ---------------------------------------------------------------------- */
+
+static void gap_declare(struct reassembly *r, struct flow *f, enum side side, uint64_t to)
+{
+	struct direction *d = &f->direction[side];
+	uint64_t from = d->next;
+
+	count(r->counters, gaps);
+	count_by(r->counters, gap_bytes, to - from);
+	window_remember_gap(r, d, from, to);
+	d->next = to;
+	r->sink.gap(r->sink.context, f, side, from, to - from, (d->seen & SEEN_CUT) != 0);
+}
+
+/* The end of the first hole that the peer has acknowledged; `next` where there is none.
+ * One byte behind everything we know may be the sequence number of a FIN that was not captured. */
+static uint64_t acknowledged_hole(const struct direction *d)
+{
+	if (d->held != NULL)
+		return d->acked >= d->held->offset ? d->held->offset : d->next;
+	if ((d->seen & SEEN_FIN) != 0)
+		return d->acked > d->next ? d->fin_offset : d->next;
+	return d->acked > d->next + 1 ? d->acked : d->next;
+}
+
+static void wait_remove(struct reassembly *r, struct flow *f, enum side side)
+{
+	struct direction *d = &f->direction[side];
+
+	if ((d->seen & SEEN_WAITING) == 0)
+		return;
+	d->seen &= ~(uint32_t)SEEN_WAITING;
+	window_unlink(r, d);
+}
+
+/* See whether a hole waits now, since `at_ns`; called whenever `acked`, `next` or what is held changed. */
+static void wait_update(struct reassembly *r, struct flow *f, enum side side, uint64_t at_ns)
+{
+	struct direction *d = &f->direction[side];
+	bool hole = (d->seen & SEEN_CLOSED) == 0 && acknowledged_hole(d) > d->next;
+
+	if (!hole) {
+		wait_remove(r, f, side);
+		return;
+	}
+	if ((d->seen & SEEN_WAITING) != 0)
+		return;
+	d->seen |= SEEN_WAITING;
+	d->gap_since_ns = at_ns;
+	window_link(r, f, side);
+	if (at_ns + r->settings.gap_wait_ns < r->due_ns)
+		r->due_ns = at_ns + r->settings.gap_wait_ns;
+}
+
+void reassembly_timers(struct reassembly *r)
+{
+	uint64_t now = r->clock->now_ns, due = UINT64_MAX;
+
+	while (r->wait_first != FLOW_NONE) {
+		struct flow *f = &r->flows->flow[r->wait_first / 2];
+		enum side side = (enum side)(r->wait_first % 2);
+		struct direction *d = &f->direction[side];
+		uint64_t at = d->gap_since_ns + r->settings.gap_wait_ns;
+
+		if (at > now) {
+			due = at;
+			break;
+		}
+		wait_remove(r, f, side);
+		gap_declare(r, f, side, acknowledged_hole(d));
+		deliver_held(r, f, side);
+		close_if_complete(r, f, side);
+		/* The time it should have happened, not the time it did: the next hole's wait must not
+		 * depend on which packets this worker happens to see. */
+		wait_update(r, f, side, at);
+	}
+	if (r->sink.timers != NULL) {
+		uint64_t sink_due = r->sink.timers(r->sink.context, now);
+
+		due = sink_due < due ? sink_due : due;
+	}
+	r->due_ns = due;
+}
+
+/* ---- ends ------------------------------------------------------------------------ */
+
+static void direction_close(struct reassembly *r, struct flow *f, enum side side, enum why why)
+{
+	struct direction *d = &f->direction[side];
+
+	if ((d->seen & SEEN_CLOSED) != 0)
+		return;
+	wait_remove(r, f, side);
+	d->seen |= SEEN_CLOSED;
+	r->sink.close(r->sink.context, f, side, why);
+	if ((f->direction[side_other(side)].seen & SEEN_CLOSED) == 0)
+		return;
+	r->sink.end(r->sink.context, f);
+	f->closed = 1;
+	flow_classify(r->flows, f, FLOW_CLOSING);
+}
+
+/* Everything held goes out behind its gaps. */
+static void flush(struct reassembly *r, struct flow *f, enum side side)
+{
+	struct direction *d = &f->direction[side];
+
+	while (d->held != NULL) {
+		if (d->held->offset > d->next)
+			gap_declare(r, f, side, d->held->offset);
+		deliver_held(r, f, side);
+	}
+	if ((d->seen & SEEN_CLOSED) == 0 && acknowledged_hole(d) > d->next)
+		gap_declare(r, f, side, acknowledged_hole(d));
+}
+
+static void finish(struct reassembly *r, struct flow *f, enum why why)
+{
+	enum side first = f->client == SIDE_B ? SIDE_B : SIDE_A;
+	enum side second = side_other(first);
+
+	if (f->closed)
+		return;
+	if (why != WHY_evicted) {
+		flush(r, f, first);
+		flush(r, f, second);
+	}
+	direction_close(r, f, first, why);
+	direction_close(r, f, second, why);
+}
+
+void reassembly_close(void *reassembly, struct flow *f, enum why why)
+{
+	struct reassembly *r = reassembly;
+
+	if (f->key.protocol != IPPROTO_TCP)
+		return;
+	finish(r, f, why);
+	for (int side = 0; side < 2; side++)
+		window_clear(r, &f->direction[side]);
+}
+
+static void connection_reopen(struct reassembly *r, struct flow *f, const struct packet *p)
+{
+	reassembly_close(r, f, WHY_connection_closed);
+	memset(f->direction, 0, sizeof(f->direction));
+	f->generation++;
+	f->client = SIDE_UNKNOWN;
+	f->closed = 0;
+	f->sides_seen = 0;
+	f->first_ts_ns = p->ts_ns;
+	flow_classify(r->flows, f, FLOW_HALF_OPEN);
+	count(r->counters, ports_in_use_again);
+}
+
+/* ---- payload ----------------------------------------------------------------------- */
+
+/* [from, to) has been here before: count it, and compare where a copy is still kept. */
+static void duplicate(struct reassembly *r, struct flow *f, enum side side, const struct piece *p,
+		      uint64_t to)
+{
+	struct direction *d = &f->direction[side];
+	struct slice bytes = piece_bytes(p, to);
+	uint64_t late = window_bytes_in_gaps(d, p->from, to);
+	uint64_t differ = 0;
+
+	count_by(r->counters, payload_late, late);
+	count_by(r->counters, payload_duplicate, bytes.bytes - late);
+	if (d->extra != NULL && r->settings.history_bytes != 0)
+		differ = window_compare_history(d, p->from, bytes);
+	else if (r->sink.compare != NULL && !f->closed)
+		differ = r->sink.compare(r->sink.context, f, side, p->from, bytes);
+	window_note_duplicate(r, d, bytes.bytes - late, differ);
+}
+
+/* Hold what lies between two held segments, or declare a gap when there is no room. Returns false
+ * when a gap was declared: the caller looks again where the piece stands. */
+static bool hold_or_give_way(struct reassembly *r, struct flow *f, enum side side,
+			     const struct piece *p, uint64_t to)
+{
+	struct direction *d = &f->direction[side];
+
+	if (window_has_room(r, d, to - p->from)) {
+		if (!window_hold(r, d, p->from, piece_bytes(p, to), &p->segment)) {
+			count(r->counters, out_of_memory);
+			count_by(r->counters, discarded_worker_cap, to - p->from);
+		}
+		return true;
+	}
+	to = d->held != NULL && d->held->offset < p->from ? d->held->offset : p->from;
+	gap_declare(r, f, side, to);
+	deliver_held(r, f, side);
+	return false;
+}
+
+/* One step of placing a piece: the overlap with what was delivered, the part that is next, the
+ * overlap with what is held, or the part to hold. */
+static void place_step(struct reassembly *r, struct flow *f, enum side side, struct piece *p)
+{
+	struct direction *d = &f->direction[side];
+	struct held *h;
+	uint64_t to;
+
+	if (p->from < d->next) {
+		to = p->to < d->next ? p->to : d->next;
+		duplicate(r, f, side, p, to);
+		piece_drop(p, to);
+		return;
+	}
+	h = window_find(d, p->from);
+	if (h != NULL && h->offset <= p->from) {
+		to = h->offset + h->bytes < p->to ? h->offset + h->bytes : p->to;
+		count_by(r->counters, payload_duplicate, to - p->from);
+		window_note_duplicate(r, d, to - p->from,
+				      window_compare_held(h, p->from, piece_bytes(p, to)));
+		piece_drop(p, to);
+		return;
+	}
+	to = h != NULL && h->offset < p->to ? h->offset : p->to;
+	if (p->from == d->next) {
+		deliver(r, f, side, piece_bytes(p, to), &p->segment);
+		piece_drop(p, to);
+		deliver_held(r, f, side);
+	} else if (hold_or_give_way(r, f, side, p, to)) {
+		piece_drop(p, to);
+	}
+}
+
+static void place(struct reassembly *r, struct flow *f, enum side side, struct piece *p)
+{
+	while (p->from < p->to)
+		place_step(r, f, side, p);
+}
+
+/* Payload at a signed distance from the start; trims what lies outside the stream. */
+static void payload(struct reassembly *r, struct flow *f, enum side side, const struct packet *p,
+		    int64_t offset, const struct segment *segment)
+{
+	struct direction *d = &f->direction[side];
+	uint32_t bytes = p->payload_captured_bytes;
+	struct piece piece = { .at = p->payload, .segment = *segment };
+
+	if (p->payload_bytes != bytes) {
+		d->seen |= SEEN_CUT;
+		count_by(r->counters, not_captured_bytes, p->payload_bytes - bytes);
+	}
+	if (bytes == 1 && p->payload_bytes == 1 && offset >= 0 &&
+	    (uint64_t)offset + 1 == d->next && (p->tcp_flags & TCP_FIN) == 0) {
+		/* RFC 9293 3.8.4: a keep-alive sends the byte before the next one, with any content. */
+		d->seen |= SEEN_KEEPALIVE;
+		count(r->counters, payload_duplicate);
+		return;
+	}
+	if (f->closed && (d->seen & SEEN_RESET) != 0) {
+		d->seen |= SEEN_AFTER_RST;
+		count_by(r->counters, discarded_after_reset, bytes);
+		return;
+	}
+	if (offset - (int64_t)d->next > AHEAD_MAX_BYTES) {
+		d->seen |= SEEN_FAR;
+		count_by(r->counters, discarded_out_of_window, bytes);
+		return;
+	}
+	if (offset < 0) {
+		uint32_t before = -offset < (int64_t)bytes ? (uint32_t)-offset : bytes;
+
+		d->seen |= SEEN_BEFORE;
+		count_by(r->counters, payload_late, before);
+		piece.at += before;
+		bytes -= before;
+		offset = 0;
+	}
+	piece.from = (uint64_t)offset;
+	piece.to = piece.from + bytes;
+	if ((d->seen & SEEN_FIN) != 0 && piece.to > d->fin_offset && bytes > 0) {
+		uint64_t keep = piece.from > d->fin_offset ? piece.from : d->fin_offset;
+
+		d->seen |= SEEN_AFTER_FIN;
+		count_by(r->counters, discarded_after_fin, piece.to - keep);
+		piece.to = keep;
+	}
+	if ((d->seen & SEEN_CLOSED) != 0 && piece.to > d->next) {
+		/* Closed by time while this packet was on its way through the same burst. */
+		uint64_t keep = piece.from > d->next ? piece.from : d->next;
+
+		count_by(r->counters, payload_late, piece.to - keep);
+		piece.to = keep;
+	}
+	place(r, f, side, &piece);
+}
+
+/* ---- headers ------------------------------------------------------------------------ */
+
+/* Offset that a sequence number stands for: its signed distance from `next`. */
+static int64_t offset_of(const struct direction *d, uint32_t seq)
+{
+	return (int64_t)d->next + (int32_t)(seq - (d->base_seq + (uint32_t)d->next));
+}
+
+static void direction_start(struct direction *d, uint32_t base_seq)
+{
+	d->base_seq = base_seq;
+	d->seen |= SEEN_START;
+}
+
+/* What this packet acknowledges of the other side's bytes. Returns the offset. */
+static uint64_t take_ack(struct reassembly *r, struct flow *f, enum side side,
+			 const struct packet *p)
+{
+	struct direction *o = &f->direction[side_other(side)];
+	int64_t acked;
+
+	if (unlikely((o->seen & SEEN_START) == 0))
+		direction_start(o, p->ack);
+	if (unlikely((o->seen & SEEN_SYN_AGAIN) != 0) && o->next == 0 && o->held == NULL) {
+		o->base_seq = p->ack;
+		o->seen &= ~(uint32_t)SEEN_SYN_AGAIN;
+	}
+	acked = offset_of(o, p->ack);
+	if (unlikely(acked < 0))
+		return 0;
+	if ((uint64_t)acked <= o->acked || acked - (int64_t)o->next > AHEAD_MAX_BYTES)
+		return (uint64_t)acked;
+	o->acked = (uint64_t)acked;
+	if (unlikely(o->acked > o->next))
+		wait_update(r, f, side_other(side), r->clock->now_ns);
+	return (uint64_t)acked;
+}
+
+/* SYN payload waits for the SYN/ACK's word (RFC 7413 4.1). */
+static void syn_payload(struct reassembly *r, struct direction *d, const struct packet *p)
+{
+	uint32_t bytes = p->payload_captured_bytes;
+
+	if (bytes == 0)
+		return;
+	if (d->extra != NULL && d->extra->syn != NULL)
+		count_by(r->counters, payload_duplicate, bytes);
+	else if (!window_keep_syn(r, d, p))
+		count_by(r->counters, discarded_worker_cap, bytes);
+}
+
+static void syn_decided(struct reassembly *r, struct flow *f, enum side side, uint32_t ack)
+{
+	struct direction *d = &f->direction[side];
+	struct direction_extra *e = d->extra;
+	struct piece p;
+	uint32_t covered;
+
+	if (e == NULL || e->syn == NULL)
+		return;
+	covered = ack - d->base_seq;
+	covered = covered <= e->syn_bytes ? covered : 0;
+	r->held_bytes -= e->syn_bytes;
+	count_by(r->counters, discarded_syn_refused, e->syn_bytes - covered);
+	if (covered > 0) {
+		p = (struct piece){ .to = covered,
+				    .at = e->syn,
+				    .segment = { .ts_ns = e->syn_ts_ns, .number = e->syn_number } };
+		d->seen |= SEEN_TFO;
+		place(r, f, side, &p);
+	}
+	window_drop_syn(r, d);
+}
+
+static bool opens_anew(const struct flow *f, enum side side, const struct packet *p)
+{
+	const struct direction *d = &f->direction[side], *o = &f->direction[side_other(side)];
+
+	if ((p->tcp_flags & TCP_ACK) != 0 || (d->seen & SEEN_START) == 0 ||
+	    d->base_seq == p->seq + 1)
+		return false;
+	return f->closed || d->next > 0 || o->next > 0 || d->held != NULL || o->held != NULL ||
+	       (d->seen & SEEN_FIN) != 0;
+}
+
+static void take_syn(struct reassembly *r, struct flow *f, enum side side, const struct packet *p)
+{
+	struct direction *d = &f->direction[side];
+	bool ack = (p->tcp_flags & TCP_ACK) != 0;
+	struct segment segment = { p->ts_ns, p->number, 0, p->epoch, false };
+
+	if (opens_anew(f, side, p))
+		connection_reopen(r, f, p);
+	if (d->next == 0 && d->held == NULL && (d->seen & SEEN_CLOSED) == 0) {
+		if ((d->seen & SEEN_SYN) != 0 && d->base_seq != p->seq + 1)
+			d->seen |= SEEN_SYN_AGAIN;
+		if ((d->seen & SEEN_START) == 0 || (d->seen & SEEN_SYN) != 0 ||
+		    d->base_seq != p->seq + 1)
+			direction_start(d, p->seq + 1);
+		d->seen |= SEEN_SYN;
+	}
+	if (f->client == SIDE_UNKNOWN)
+		f->client = (uint8_t)(ack ? side_other(side) : side);
+	if (!ack) {
+		syn_payload(r, d, p);
+		return;
+	}
+	segment.acked = take_ack(r, f, side, p);
+	syn_decided(r, f, side_other(side), p->ack);
+	if (p->payload_captured_bytes > 0) {
+		d->seen |= SEEN_SYNACK_DATA;
+		payload(r, f, side, p, offset_of(d, p->seq + 1), &segment);
+	}
+}
+
+/* RFC 5961 3.2: only a reset at exactly the next sequence number ends the connection. One in
+ * answer to a SYN has no sequence number of its own and acknowledges the SYN (RFC 9293 3.5.2). */
+static bool reset_is_exact(const struct flow *f, enum side side, const struct packet *p)
+{
+	const struct direction *d = &f->direction[side], *o = &f->direction[side_other(side)];
+
+	if ((d->seen & SEEN_START) != 0 && (d->next > 0 || o->next > 0 || (d->seen & SEEN_SYN) != 0))
+		return offset_of(d, p->seq) == (int64_t)d->next;
+	return (p->tcp_flags & TCP_ACK) != 0 && (o->seen & SEEN_START) != 0 &&
+	       p->ack == o->base_seq + (uint32_t)o->next;
+}
+
+static void take_reset(struct reassembly *r, struct flow *f, enum side side,
+		       const struct packet *p)
+{
+	struct direction *d = &f->direction[side];
+
+	d->seen |= p->payload_bytes > 0 ? SEEN_RST_DATA : SEEN_RST;
+	count_by(r->counters, discarded_reset_payload, p->payload_captured_bytes);
+	if (p->payload_bytes != p->payload_captured_bytes)
+		count_by(r->counters, not_captured_bytes,
+			 p->payload_bytes - p->payload_captured_bytes);
+	if (f->closed || !reset_is_exact(f, side, p))
+		return;
+	finish(r, f, WHY_reset);
+	f->direction[SIDE_A].seen |= SEEN_RESET;
+	f->direction[SIDE_B].seen |= SEEN_RESET;
+}
+
+static void take_fin(struct flow *f, enum side side, int64_t end)
+{
+	struct direction *d = &f->direction[side];
+
+	if ((d->seen & (SEEN_FIN | SEEN_CLOSED)) != 0 || end < (int64_t)d->next ||
+	    end - (int64_t)d->next > AHEAD_MAX_BYTES)
+		return;
+	d->seen |= SEEN_FIN;
+	d->fin_offset = (uint64_t)end;
+}
+
+/* Everything but a plain segment in order. */
+static void take_segment(struct reassembly *r, struct flow *f, enum side side,
+			 const struct packet *p)
+{
+	struct direction *d = &f->direction[side];
+	struct segment segment = { p->ts_ns, p->number, 0, p->epoch, false };
+	int64_t offset;
+
+	if (f->closed)
+		count(r->counters, packets_after_close);
+	if ((p->tcp_flags & TCP_RST) != 0) {
+		take_reset(r, f, side, p);
+		return;
+	}
+	if ((p->tcp_flags & TCP_SYN) != 0) {
+		take_syn(r, f, side, p);
+		return;
+	}
+	if ((p->tcp_flags & TCP_ACK) != 0)
+		segment.acked = take_ack(r, f, side, p);
+	if ((d->seen & SEEN_START) == 0)
+		direction_start(d, p->seq);
+	if ((p->tcp_flags & TCP_URG) != 0)
+		d->seen |= SEEN_URG;
+	offset = offset_of(d, p->seq);
+	if (p->payload_bytes > 0)
+		payload(r, f, side, p, offset, &segment);
+	if ((p->tcp_flags & TCP_FIN) != 0)
+		take_fin(f, side, offset + p->payload_bytes);
+	close_if_complete(r, f, side);
+	if ((d->seen & SEEN_CLOSED) == 0)
+		wait_update(r, f, side, r->clock->now_ns);
+}
+
+void reassembly_packet(struct reassembly *r, const struct packet *p)
+{
+	struct flow *f = p->flow;
+	enum side side = (enum side)p->side;
+	struct direction *d = &f->direction[side];
+	const struct direction *o = &f->direction[side_other(side)];
+
+	if (unlikely(r->due_ns <= r->clock->now_ns))
+		reassembly_timers(r);
+	if (p->key.protocol != IPPROTO_TCP) {
+		count(r->counters, udp_packets);
+		return;
+	}
+	count(r->counters, tcp_packets);
+	count_by(r->counters, payload_captured, p->payload_captured_bytes);
+	if (unlikely(f->class == FLOW_HALF_OPEN) && (p->tcp_flags & (TCP_SYN | TCP_RST)) == 0)
+		flow_classify(r->flows, f, FLOW_LIVE);
+
+	if (likely((p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_URG | TCP_ACK)) == TCP_ACK &&
+		   (d->seen & (SEEN_START | SEEN_FIN | SEEN_CLOSED | SEEN_WAITING)) == SEEN_START &&
+		   (o->seen & SEEN_START) != 0 && d->held == NULL &&
+		   p->seq == d->base_seq + (uint32_t)d->next &&
+		   p->payload_captured_bytes == p->payload_bytes)) {
+		struct segment segment = { p->ts_ns, p->number, take_ack(r, f, side, p), p->epoch,
+					   false };
+
+		if (p->payload_bytes > 0)
+			deliver(r, f, side, slice_of(p->payload, p->payload_bytes), &segment);
+		return;
+	}
+	take_segment(r, f, side, p);
+}
+
+void reassembly_init(struct reassembly *r, const struct reassembly_settings *s,
+		     struct flow_table *flows, struct arena *arena, struct counters *counters,
+		     struct pipeline_clock *clock, struct sink sink)
+{
+	*r = (struct reassembly){
+		.sink = sink,
+		.counters = counters,
+		.clock = clock,
+		.flows = flows,
+		.arena = arena,
+		.settings = *s,
+		.due_ns = UINT64_MAX,
+		.wait_first = FLOW_NONE,
+		.wait_last = FLOW_NONE,
+	};
+	if (sink.due_ns != NULL)
+		*sink.due_ns = &r->due_ns;
+}
