@@ -27,7 +27,6 @@ struct host_settings {
 	uint32_t conn_memory_bytes; /* conn_take() of one connection, at most */
 	uint32_t headers;           /* enum headers_mode */
 	const char *header_names;   /* as in struct settings */
-	bool feed;                  /* false: --until reassembly's neighbour; deliver without dissecting */
 };
 
 struct host {
@@ -37,16 +36,16 @@ struct host {
 	struct pipeline_clock *clock;
 	const struct identify *identify;
 	struct arena *arena;
+	struct stage_timer *timer;
+	uint64_t *due_ns; /* reassembly's: when timers() is wanted */
 	struct host_settings settings;
-	/* connections that wait for their peer, in order of time */
-	struct conn *wait_first, *wait_last;
-	struct conn *conn_free; /* given back, for the next connection */
+	/* sides that wait for their peer, in order of time */
+	struct conn_side *wait_first, *wait_last;
 };
 
 void host_init(struct host *h, const struct host_settings *s, const struct identify *identify,
 	       struct pair *pair, struct arena *arena, struct counters *counters,
-	       struct pipeline_clock *clock);
-void host_fini(struct host *h); /* every flow must have ended */
+	       struct pipeline_clock *clock, struct stage_timer *timer);
 
 /* host_sink - the sink to give to reassembly. */
 struct sink host_sink(struct host *h);

@@ -25,6 +25,7 @@ struct emit {
 	struct region_writer *region;
 	struct counters *counters;
 	struct emit_door *door;
+	struct stage_timer *timer;
 	int bell_fd;
 	bool waits; /* a file: wait for room */
 	bool cut;   /* --until emit */
@@ -32,8 +33,15 @@ struct emit {
 	uint64_t seq;
 };
 
-void emit_init(struct emit *e, struct region_writer *region, struct counters *counters,
-	       struct emit_door *door, int bell_fd, bool waits, bool cut, bool stop_pair);
+struct emit_settings {
+	bool waits;     /* a file: wait for room */
+	bool cut;       /* --until emit */
+	bool stop_pair; /* --until pair */
+};
+
+void emit_init(struct emit *e, const struct emit_settings *s, struct region_writer *region,
+	       struct counters *counters, struct emit_door *door, int bell_fd,
+	       struct stage_timer *timer);
 
 /* emit_pair - a record of a request, a response, or both. At least one is not NULL. */
 void emit_pair(struct emit *e, const struct message *request, const struct message *response,

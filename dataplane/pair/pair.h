@@ -29,39 +29,50 @@
 #include "dataplane/base/arena.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/ledger.h"
+#include "dataplane/stage.h"
 #include "dataplane/reassembly/sink.h"
 
-enum { MESSAGE_FIELDS_INLINE = 640 };
+enum { MESSAGE_FIELDS_INLINE = 640, INTERIM_MAX = 16 };
+
+/* What has become of a message; pair's own. */
+enum message_state {
+	MESSAGE_ENDED = 1 << 0,    /* pair_end() was called */
+	MESSAGE_QUEUED = 1 << 1,   /* a request in its connection's queue */
+	MESSAGE_TOLD = 1 << 2,     /* its record is out; it only keeps its place in the queue */
+	MESSAGE_DUE = 1 << 3,      /* on the list for the request timeout */
+};
 
 /* One message from its first byte to its record. */
 struct message {
 	struct message *next;      /* in its connection's queue, or in the pool */
-	struct message *request;   /* of a response: the one it answers */
+	struct message *partner;   /* the request that a response answers, and the other way round */
 	struct pair_queue *queue;  /* its connection's */
-	uint64_t begin, acked;     /* see above */
+	struct conn *conn;
+	uint64_t begin, acked;     /* stream offsets, see above */
 	uint64_t key, note;
 	uint64_t ts_ns, end_ts_ns; /* first and last byte */
 	uint64_t frame, end_frame;
 	uint64_t head_bytes, body_bytes;
 	uint64_t index;            /* of a request on its connection */
 	uint64_t opened_ns;        /* pipeline time, for the request timeout */
+	struct message *due_prev, *due_next;               /* requests in order of opening */
+	struct message *unfinished_prev, *unfinished_next; /* of its connection; the host's */
 	uint32_t epoch, end_epoch; /* of the clock */
 	uint32_t flags;            /* FLAG_* */
-	uint32_t generation;       /* of the client's gaps, see pair.c */
+	uint32_t generation;       /* of the client's gaps when a request was sent */
 	uint32_t fields_bytes, fields_room;
 	uint32_t pair_count;       /* header lines kept */
-	uint32_t body_kept;
-	uint8_t *fields;           /* struct record_field after each other; inline_fields or arena */
+	uint32_t body_kept, body_room;
+	uint8_t *fields;           /* struct record_field after each other: inline_fields, or from the arena */
+	uint8_t *body;             /* the first body_kept bytes; NULL: none kept */
 	uint8_t kind;              /* enum message_kind */
-	uint8_t side;
+	uint8_t side;              /* enum side */
 	uint8_t proto;
-	uint8_t state;             /* private to pair.c and dissect/message.c */
-	uint8_t failed;
-	uint8_t why;               /* of a request closed before its response: enum why */
-	struct message *due_prev, *due_next; /* requests in order of opening, for the timeout */
-	struct message *answer;    /* of a request: the response that took it, while both are unfinished */
-	struct conn *conn;
-	uint64_t head_start;       /* stream offset, for head_bytes */
+	uint8_t state;             /* enum message_state */
+	uint8_t failed;            /* the protocol says failure */
+	uint8_t why;               /* why it will have no partner; WHY_none: not known yet */
+	uint8_t interims;          /* of a request: interim codes among its fields */
+	uint8_t early;             /* of a response: began before its request ended */
 	_Alignas(8) uint8_t inline_fields[MESSAGE_FIELDS_INLINE];
 };
 
@@ -74,8 +85,9 @@ struct pair_queue {
 	uint32_t generation;   /* client gaps so far */
 	uint32_t anchored;     /* generation whose requests are answered in order */
 	bool server_loose;     /* after a server gap: the next response needs acked == s */
-	bool midstream;
-	struct flow *flow;
+	bool midstream;        /* the connection's start was not captured */
+	const struct flow *flow;
+	uint64_t conn_id;      /* flow_conn_id() of the flow */
 };
 
 struct emit;
@@ -91,21 +103,28 @@ struct pair {
 	struct counters *counters;
 	struct arena *arena;
 	struct pipeline_clock *clock;
+	struct stage_timer *timer;
 	struct pair_settings settings;
 	struct message *pool;
 	struct message *due_first, *due_last;
+	uint64_t open_requests, open_responses; /* the gauges */
 };
 
 void pair_init(struct pair *p, const struct pair_settings *s, struct emit *emit, struct arena *arena,
-	       struct counters *counters, struct pipeline_clock *clock);
+	       struct counters *counters, struct pipeline_clock *clock, struct stage_timer *timer);
 void pair_fini(struct pair *p);
 
-/* pair_message - a message begins: from the pool, zeroed but for what pair_begin() needs set next. NULL: no memory. */
+/* pair_message - a message begins: from the pool, its header zeroed. NULL: no memory. */
 struct message *pair_message(struct pair *p);
 
 /* pair_begin - the message's kind, side, begin, acked, key, note, ts, frame, queue and conn are set.
- * A request joins its queue; a response takes its request (m->request) or learns that it is an orphan. */
-void pair_begin(struct pair *p, struct message *m);
+ * A request joins its queue; a response takes its request (m->partner) or learns that it is an orphan.
+ * Returns when pair_timers() wants to be called because of it, UINT64_MAX: not because of it. */
+uint64_t pair_begin(struct pair *p, struct message *m);
+
+/* message_field - append a field; false: no memory, or more than `limit_bytes` of fields. */
+bool message_field(struct pair *p, struct message *m, uint16_t id, struct slice name,
+		   struct slice value, bool is_pair, uint32_t limit_bytes);
 
 /* pair_known - what would pair_begin() find for a response at `begin`? Changes nothing. */
 enum request_known pair_known(const struct pair *p, const struct pair_queue *q, uint64_t begin,

@@ -1,0 +1,106 @@
+/* conn - one connection as the host sees it. The host's own: dissectors know `struct conn`
+ * by name only, and no other stage includes this.
+ *
+ *     undecided --(identify)--> spoken by a dissector --(become)--> another | opaque
+ */
+#ifndef DATAPLANE_DISSECT_CONN_H
+#define DATAPLANE_DISSECT_CONN_H
+
+#include "dataplane/dissect/host.h"
+#include "dataplane/flow/flow.h"
+
+enum conn_phase { CONN_UNDECIDED, CONN_SPOKEN, CONN_OPAQUE };
+
+/* From `offset` on, gathered bytes came with this packet. */
+struct mark {
+	uint64_t offset;
+	struct segment segment;
+};
+enum { MARKS = 64 };
+
+/* Bytes of a side that could not be taken when they came. */
+struct gathered {
+	uint8_t *at;
+	uint32_t bytes, room;
+	uint32_t mark_count;
+	struct mark mark[MARKS]; /* when they run out, the last one stands for all that follow */
+};
+
+struct conn_side {
+	/* every segment */
+	uint64_t skip;               /* body bytes still to come; UINT64_MAX: until the side ends */
+	struct message *skip_message; /* whose body they are */
+	uint64_t at;                 /* stream offset of the first byte not yet taken */
+	struct gathered *gathered;   /* NULL: nothing */
+	uint32_t need;               /* bytes wanted before feed() is called again */
+	bool waiting;                /* for the peer, on the host's list */
+	bool waited;                 /* the wait is over: this feed() decides */
+	bool full;                   /* this feed() sees all there will be */
+	bool opaque;
+	bool cut;                    /* a gap here was made by the snap length */
+	bool midstream;
+	bool closed;
+	uint8_t side;                /* its own index */
+	uint8_t segments;            /* seen while undecided */
+	uint8_t tries;               /* times an undecided midstream side was looked at afresh */
+	struct slice in;             /* what feed() is looking at */
+	struct segment segment;      /* of the newest byte */
+	uint64_t candidates;         /* dissectors still possible while undecided */
+	bool refused;                /* no dissector wants it */
+	/* waiting */
+	uint64_t wait_since_ns;      /* 0: has not waited since it last moved */
+	struct conn_side *wait_prev, *wait_next;
+};
+
+struct conn {
+	/* every segment */
+	struct host *host;
+	struct flow *flow;
+	const struct dissector *dissector; /* NULL unless spoken */
+	void *state;
+	uint8_t phase;  /* enum conn_phase */
+	uint8_t proto;
+	uint8_t client; /* enum side */
+	uint8_t why;    /* of the last close */
+	struct message *unfinished;
+	struct conn_side side[2];
+	struct pair_queue queue;
+	/* chores */
+	struct memory *memory; /* of conn_take() */
+	uint32_t memory_bytes;
+	uint32_t becomes;      /* conn_become() asked for this dissector … */
+	bool becomes_now;      /* … and it has not happened yet */
+	uint32_t changes;      /* of protocol so far */
+};
+
+/* A block of conn_take(). */
+struct memory {
+	struct memory *next;
+	size_t bytes;
+	_Alignas(16) uint8_t data[];
+};
+
+static inline struct conn *conn_of(struct conn_side *s)
+{
+	return container_of(s - s->side, struct conn, side[0]);
+}
+
+/* conn_segment_at - the packet that carried the byte at `offset` of this side. */
+const struct segment *conn_segment_at(const struct conn_side *s, uint64_t offset);
+
+/* conn_offset_of - stream offset of `at`, which points into the slice feed() is looking at. */
+static inline uint64_t conn_offset_of(const struct conn_side *s, const uint8_t *at)
+{
+	return s->at + (uint64_t)(at - s->in.at);
+}
+
+/* conn_finish_messages - end every message still open; of one side, or of both (SIDE_UNKNOWN). */
+void conn_finish_messages(struct conn *c, enum side side);
+
+/* conn_flag_messages - flag what is open on a side. */
+void conn_flag_messages(struct conn *c, enum side side, enum flag flag);
+
+/* message_skipped - bytes of the body of `m` went by; at is NULL where they are in a gap. */
+void message_skipped(struct conn *c, struct message *m, struct slice bytes);
+
+#endif

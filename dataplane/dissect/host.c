@@ -1,0 +1,712 @@
+/* host - bytes of a connection become calls of its dissector. See host.h and dissectors/dissector.h. */
+#include "dataplane/dissect/host.h"
+
+#include <string.h>
+
+#include "dataplane/base/ensure.h"
+#include "dataplane/dissect/conn.h"
+
+/* A side joined in the middle of a body is looked at afresh at so many segments before it is given up. */
+enum { MIDSTREAM_TRIES = 32, BECOMES_MAX = 4 };
+
+static void apply_become(struct conn *c);
+
+/* ---- waiting for the peer -------------------------------------------------------- */
+
+static void wait_end(struct host *h, struct conn_side *s)
+{
+	if (!s->waiting)
+		return;
+	s->waiting = false;
+	if (s->wait_prev == NULL)
+		h->wait_first = s->wait_next;
+	else
+		s->wait_prev->wait_next = s->wait_next;
+	if (s->wait_next == NULL)
+		h->wait_last = s->wait_prev;
+	else
+		s->wait_next->wait_prev = s->wait_prev;
+}
+
+/* The list is in order of `wait_since_ns`: a side that goes on waiting keeps its time. */
+static void wait_begin(struct host *h, struct conn_side *s)
+{
+	struct conn_side *before = h->wait_last;
+
+	if (s->waiting)
+		return;
+	if (s->wait_since_ns == 0)
+		s->wait_since_ns = h->clock->now_ns;
+	while (before != NULL && before->wait_since_ns > s->wait_since_ns)
+		before = before->wait_prev;
+	s->waiting = true;
+	s->wait_prev = before;
+	s->wait_next = before == NULL ? h->wait_first : before->wait_next;
+	if (before == NULL)
+		h->wait_first = s;
+	else
+		before->wait_next = s;
+	if (s->wait_next == NULL)
+		h->wait_last = s;
+	else
+		s->wait_next->wait_prev = s;
+	if (s->wait_since_ns + h->settings.gap_wait_ns < *h->due_ns)
+		*h->due_ns = s->wait_since_ns + h->settings.gap_wait_ns;
+}
+
+/* ---- gathering ---------------------------------------------------------------------- */
+
+static void gathered_free(struct host *h, struct conn_side *s)
+{
+	if (s->gathered == NULL)
+		return;
+	arena_give(h->arena, s->gathered->at, s->gathered->room);
+	arena_give(h->arena, s->gathered, sizeof(*s->gathered));
+	s->gathered = NULL;
+}
+
+static bool gathered_grow(struct host *h, struct gathered *g, uint32_t need)
+{
+	uint32_t room = g->room == 0 ? 2048 : g->room;
+	uint8_t *moved;
+
+	while (room < need)
+		room *= 2;
+	moved = g->at == NULL ? arena_take(h->arena, room)
+			      : arena_resize(h->arena, g->at, g->room, room);
+	if (moved == NULL)
+		return false;
+	g->at = moved;
+	g->room = room;
+	return true;
+}
+
+static void gather(struct conn *c, struct conn_side *s, uint64_t offset, struct slice bytes)
+{
+	struct host *h = c->host;
+	struct gathered *g = s->gathered;
+
+	if (g == NULL) {
+		g = s->gathered = arena_take(h->arena, sizeof(*g));
+		if (g != NULL) /* marks are written before they are read */
+			g->at = NULL, g->bytes = 0, g->room = 0, g->mark_count = 0;
+	}
+	if (g == NULL || (g->bytes + bytes.bytes > g->room &&
+			  !gathered_grow(h, g, g->bytes + (uint32_t)bytes.bytes))) {
+		count(h->counters, out_of_memory);
+		s->opaque = true;
+		gathered_free(h, s);
+		return;
+	}
+	if (g->mark_count < MARKS)
+		g->mark[g->mark_count++] = (struct mark){ offset, s->segment };
+	memcpy(g->at + g->bytes, bytes.at, bytes.bytes);
+	g->bytes += (uint32_t)bytes.bytes;
+}
+
+/* The first `bytes` gathered are done with. */
+static void gathered_drop(struct conn *c, struct conn_side *s, size_t bytes)
+{
+	struct gathered *g = s->gathered;
+	uint32_t keep = 0;
+
+	if (bytes == g->bytes) {
+		gathered_free(c->host, s);
+		return;
+	}
+	memmove(g->at, g->at + bytes, g->bytes - bytes);
+	g->bytes -= (uint32_t)bytes;
+	while (keep + 1 < g->mark_count && g->mark[keep + 1].offset <= s->at)
+		keep++;
+	memmove(g->mark, g->mark + keep, (g->mark_count - keep) * sizeof(g->mark[0]));
+	g->mark_count -= keep;
+}
+
+/* ---- feeding --------------------------------------------------------------------------- */
+
+static size_t take_skipped(struct conn *c, struct conn_side *s, struct slice in)
+{
+	size_t n = in.bytes < s->skip ? in.bytes : (size_t)s->skip;
+
+	if (n > 0)
+		message_skipped(c, s->skip_message, slice_of(in.at, n));
+	if (s->skip != UINT64_MAX)
+		s->skip -= n;
+	return n;
+}
+
+static size_t take_opaque(struct conn *c, struct slice in)
+{
+	count_by(c->host->counters, opaque_bytes, in.bytes);
+	return in.bytes;
+}
+
+/* Offer `in` until its end, or until the dissector wants more than is there. s->at follows what is
+ * taken. Returns how many bytes are done with. */
+static size_t feed(struct conn *c, struct conn_side *s, struct slice in)
+{
+	size_t total = 0;
+	bool call = false; /* after skipped bytes feed() is owed a call, even with nothing */
+
+	while (in.bytes > 0 || call) {
+		size_t n;
+
+		if (c->phase == CONN_OPAQUE || s->opaque) {
+			n = take_opaque(c, in);
+			call = false;
+		} else if (s->skip > 0) {
+			n = take_skipped(c, s, in);
+			call = s->skip == 0;
+		} else if (in.bytes < s->need && !s->full && !call) {
+			return total;
+		} else {
+			s->need = 0;
+			s->in = in;
+			n = c->dissector->feed(c, (enum side)s->side, in);
+			ENSURE(n <= in.bytes);
+			s->in = (struct slice){ 0 };
+			call = false;
+			apply_become(c);
+			if (n == 0 && s->skip == 0 && c->phase == CONN_SPOKEN && !s->opaque)
+				return total;
+		}
+		total += n;
+		s->at += n;
+		in = slice_after(in, n);
+	}
+	return total;
+}
+
+/* Offer what is gathered. Returns true if any of it was taken. */
+static bool feed_gathered(struct conn *c, struct conn_side *s)
+{
+	struct gathered *g = s->gathered;
+	size_t taken;
+
+	if (g == NULL)
+		return false;
+	s->full = s->full || g->bytes >= c->host->settings.head_bytes;
+	taken = feed(c, s, slice_of(g->at, g->bytes));
+	if (taken > 0) {
+		s->wait_since_ns = 0;
+		gathered_drop(c, s, taken);
+	}
+	s->full = s->closed;
+	return taken > 0;
+}
+
+/* One side has moved: the other may have been waiting for just that, and so on in turns. */
+static void settle(struct conn *c, struct conn_side *moved)
+{
+	struct conn_side *s = &c->side[side_other((enum side)moved->side)];
+
+	while (s->waiting && c->phase == CONN_SPOKEN) {
+		wait_end(c->host, s);
+		if (!feed_gathered(c, s))
+			return;
+		s = &c->side[side_other((enum side)s->side)];
+	}
+}
+
+/* The wait is over, or can have no good end: the dissector must decide with what is there. */
+static void decide(struct conn *c, struct conn_side *s)
+{
+	wait_end(c->host, s);
+	s->waited = true;
+	while (feed_gathered(c, s))
+		continue;
+	s->waited = false;
+}
+
+static void give_up_side(struct conn *c, struct conn_side *s)
+{
+	wait_end(c->host, s);
+	s->opaque = true;
+	if (s->gathered != NULL) {
+		s->at += take_opaque(c, slice_of(s->gathered->at, s->gathered->bytes));
+		gathered_free(c->host, s);
+	}
+}
+
+/* New bytes behind those gathered, or gathered bytes that may go on. */
+static void move(struct conn *c, struct conn_side *s)
+{
+	if (s->gathered == NULL)
+		return;
+	if (s->waiting && s->gathered->bytes < c->host->settings.head_bytes)
+		return;
+	if (s->waiting)
+		decide(c, s);
+	else
+		while (feed_gathered(c, s))
+			continue;
+	if (s->gathered != NULL && !s->waiting && c->phase == CONN_SPOKEN &&
+	    s->gathered->bytes >= c->host->settings.head_bytes)
+		give_up_side(c, s);
+}
+
+/* ---- who speaks ---------------------------------------------------------------------- */
+
+static void become_opaque(struct conn *c)
+{
+	if (c->phase != CONN_OPAQUE)
+		count(c->host->counters, flows_opaque);
+	c->phase = CONN_OPAQUE;
+	c->dissector = NULL;
+	for (int i = 0; i < 2; i++) {
+		c->side[i].skip = 0;
+		c->side[i].need = 0;
+		wait_end(c->host, &c->side[i]);
+	}
+}
+
+static void state_free(struct conn *c)
+{
+	if (c->state != NULL)
+		arena_give(c->host->arena, c->state, dissectors[c->proto]->conn_bytes);
+	c->state = NULL;
+	while (c->memory != NULL) {
+		struct memory *m = c->memory;
+
+		c->memory = m->next;
+		arena_give(c->host->arena, m, sizeof(*m) + m->bytes);
+	}
+	c->memory_bytes = 0;
+}
+
+static void speak(struct conn *c, uint32_t proto)
+{
+	state_free(c);
+	c->state = arena_take_zeroed(c->host->arena, dissectors[proto]->conn_bytes);
+	if (c->state == NULL) {
+		count(c->host->counters, out_of_memory);
+		become_opaque(c);
+		return;
+	}
+	c->proto = (uint8_t)proto;
+	c->dissector = dissectors[proto];
+	c->phase = CONN_SPOKEN;
+}
+
+/* A dissector asked for the change while it was running: it happens when it has returned. */
+static void apply_become(struct conn *c)
+{
+	if (likely(!c->becomes_now))
+		return;
+	c->becomes_now = false;
+	if (c->becomes == DISSECTOR_NONE || c->changes++ >= BECOMES_MAX)
+		become_opaque(c);
+	else
+		speak(c, c->becomes);
+}
+
+/* The protocol is decided: what was gathered of both sides meanwhile goes its way. */
+static void replay_gathered(struct conn *c, struct conn_side *first)
+{
+	struct conn_side *other = &c->side[side_other((enum side)first->side)];
+
+	if (first->gathered != NULL && first->gathered->bytes > 0)
+		move(c, first);
+	move(c, other);
+	settle(c, other);
+	settle(c, first);
+}
+
+/* Nobody knows this side's bytes. The other side may tell; a side joined in the middle of something is
+ * looked at afresh with its next segment. */
+static void refuse(struct conn *c, struct conn_side *s)
+{
+	const struct conn_side *o = &c->side[side_other((enum side)s->side)];
+
+	if (s->midstream && s->tries < MIDSTREAM_TRIES) {
+		s->tries++;
+		s->segments = 0;
+		s->candidates = UINT64_MAX;
+		s->at += take_opaque(c, slice_of(s->gathered->at, s->gathered->bytes));
+		gathered_free(c->host, s);
+		return;
+	}
+	s->refused = true;
+	if (o->refused || s->gathered->bytes > c->host->settings.head_bytes) {
+		become_opaque(c);
+		give_up_side(c, &c->side[SIDE_A]);
+		give_up_side(c, &c->side[SIDE_B]);
+	}
+}
+
+static void identify(struct conn *c, struct conn_side *s, bool pause)
+{
+	struct slice first = slice_of(s->gathered->at, s->gathered->bytes);
+	bool last = pause || first.bytes >= IDENTIFY_PROBE_BYTES || s->segments >= IDENTIFY_SEGMENTS;
+	uint16_t port = c->flow->key.port[side_other((enum side)s->side)];
+	uint32_t proto = DISSECTOR_NONE;
+
+	if (first.bytes > IDENTIFY_PROBE_BYTES)
+		first.bytes = IDENTIFY_PROBE_BYTES;
+	if (s->refused)
+		return;
+	switch (identify_side(c->host->identify, first, port, last, &s->candidates, &proto)) {
+	case GUESS_YES:
+	case GUESS_MAYBE:
+		speak(c, proto);
+		replay_gathered(c, s);
+		break;
+	case GUESS_MORE: break;
+	case GUESS_NO: refuse(c, s); break;
+	}
+}
+
+static void undecided(struct conn *c, struct conn_side *s, uint64_t offset, struct slice bytes)
+{
+	struct conn_side *o = &c->side[side_other((enum side)s->side)];
+
+	gather(c, s, offset, bytes);
+	if (s->gathered == NULL)
+		return;
+	if (s->segments < UINT8_MAX)
+		s->segments++;
+	/* The other side speaking is the pause that a short first message was waiting for. */
+	if (o->gathered != NULL && !o->refused)
+		identify(c, o, true);
+	if (c->phase == CONN_UNDECIDED)
+		identify(c, s, false);
+	if (c->phase == CONN_UNDECIDED && s->refused &&
+	    s->gathered->bytes > c->host->settings.head_bytes)
+		refuse(c, s);
+}
+
+/* ---- the sink ---------------------------------------------------------------------------- */
+
+static struct conn *conn_make(struct host *h, struct flow *f)
+{
+	struct conn *c = arena_take_zeroed(h->arena, sizeof(*c));
+
+	if (c == NULL) {
+		count(h->counters, out_of_memory);
+		return NULL;
+	}
+	c->host = h;
+	c->flow = f;
+	c->client = f->client;
+	c->proto = DISSECTOR_NONE;
+	c->queue.flow = f;
+	c->queue.conn_id = flow_conn_id(f);
+	c->queue.midstream = ((f->direction[0].seen | f->direction[1].seen) & SEEN_SYN) == 0;
+	for (uint8_t i = 0; i < 2; i++) {
+		c->side[i].side = i;
+		c->side[i].candidates = UINT64_MAX;
+		c->side[i].midstream = c->queue.midstream;
+	}
+	f->sink = c;
+	return c;
+}
+
+static void take(struct conn *c, enum side side, uint64_t offset, struct slice bytes,
+		 const struct segment *from)
+{
+	struct conn_side *s = &c->side[side];
+	size_t taken;
+
+	s->segment = *from;
+	if (unlikely(from->conflict))
+		conn_flag_messages(c, side, FLAG_overlap_conflict);
+	if (s->gathered == NULL)
+		s->at = offset;
+	if (unlikely(c->phase == CONN_UNDECIDED)) {
+		undecided(c, s, offset, bytes);
+		return;
+	}
+	if (likely(s->gathered == NULL)) {
+		taken = feed(c, s, bytes);
+		if (unlikely(taken < bytes.bytes)) {
+			gather(c, s, offset + taken, slice_after(bytes, taken));
+			move(c, s);
+		}
+	} else {
+		gather(c, s, offset, bytes);
+		move(c, s);
+	}
+	settle(c, s);
+}
+
+static void deliver(void *context, struct flow *f, enum side side, uint64_t offset,
+		    struct slice bytes, const struct segment *from)
+{
+	struct host *h = context;
+	struct conn *c = f->sink;
+	enum stage before = stage_switch(h->timer, STAGE_dissect);
+
+	if (unlikely(c == NULL))
+		c = conn_make(h, f);
+	if (likely(c != NULL))
+		take(c, side, offset, bytes, from);
+	stage_switch(h->timer, before);
+}
+
+/* Nothing can be added to what is gathered: offer it once more, then drop it. */
+static void offer_rest(struct conn *c, struct conn_side *s)
+{
+	if (c->phase == CONN_UNDECIDED && s->gathered != NULL && !s->refused)
+		identify(c, s, true);
+	s->full = true;
+	if (c->phase == CONN_SPOKEN)
+		decide(c, s);
+	s->full = false;
+	if (s->gathered != NULL && c->phase != CONN_UNDECIDED) {
+		s->at += take_opaque(c, slice_of(s->gathered->at, s->gathered->bytes));
+		gathered_free(c->host, s);
+	}
+}
+
+/* The call that feed() is owed after the last skipped byte. */
+static void feed_nothing(struct conn *c, struct conn_side *s)
+{
+	c->dissector->feed(c, (enum side)s->side, s->in);
+	apply_become(c);
+}
+
+/* A gap in a body costs bytes, no message. Returns what of the gap lies behind the body. */
+static uint64_t gap_in_body(struct conn *c, struct conn_side *s, uint64_t bytes)
+{
+	uint64_t n = bytes < s->skip ? bytes : s->skip;
+
+	if (n == 0)
+		return bytes;
+	message_flag(s->skip_message, FLAG_gap_in_body);
+	message_skipped(c, s->skip_message, slice_of(NULL, n));
+	if (s->skip != UINT64_MAX)
+		s->skip -= n;
+	s->at += n;
+	if (s->skip == 0 && c->phase == CONN_SPOKEN)
+		feed_nothing(c, s);
+	return bytes - n;
+}
+
+static void gap(void *context, struct flow *f, enum side side, uint64_t offset, uint64_t bytes,
+		bool cut)
+{
+	struct conn *c = f->sink != NULL ? f->sink : conn_make(context, f);
+	struct conn_side *s;
+	uint64_t left;
+
+	if (c == NULL)
+		return;
+	s = &c->side[side];
+	offer_rest(c, s);
+	s->at = offset;
+	s->cut = cut;
+	left = gap_in_body(c, s, bytes);
+	s->at = offset + bytes;
+	if (left > 0) {
+		bool server = c->client == SIDE_UNKNOWN ? c->phase == CONN_UNDECIDED
+							: c->client != side;
+
+		pair_gap(c->host->pair, &c->queue, server, offset + bytes - left, left);
+		if (c->phase == CONN_SPOKEN && !s->opaque) {
+			if (c->dissector->gap(c, side, left) == RESYNC_OPAQUE)
+				s->opaque = true;
+			apply_become(c);
+		}
+		if (c->phase == CONN_UNDECIDED) {
+			s->midstream = true;
+			if (s->gathered != NULL)
+				refuse(c, s);
+		}
+	}
+	s->cut = false;
+	settle(c, s);
+}
+
+static void close_side(void *context, struct flow *f, enum side side, enum why why)
+{
+	struct conn *c = f->sink;
+	struct conn_side *s;
+
+	(void)context;
+	if (c == NULL)
+		return;
+	s = &c->side[side];
+	c->why = (uint8_t)why;
+	offer_rest(c, s);
+	s->closed = true;
+	if (c->phase == CONN_SPOKEN) {
+		bool owed = s->skip != 0;
+
+		s->skip = 0;
+		s->full = true;
+		if (owed)
+			feed_nothing(c, s);
+		if (c->phase == CONN_SPOKEN && c->dissector->close != NULL)
+			c->dissector->close(c, side, why);
+	}
+	conn_finish_messages(c, side);
+	settle(c, s);
+}
+
+static void end(void *context, struct flow *f)
+{
+	struct host *h = context;
+	struct conn *c = f->sink;
+
+	if (c == NULL)
+		return;
+	if (c->phase == CONN_UNDECIDED)
+		become_opaque(c);
+	for (int i = 0; i < 2; i++) {
+		if (c->side[i].gathered != NULL)
+			give_up_side(c, &c->side[i]);
+		wait_end(h, &c->side[i]);
+	}
+	conn_finish_messages(c, SIDE_UNKNOWN);
+	pair_close(h->pair, &c->queue, (enum why)c->why);
+	state_free(c);
+	f->sink = NULL;
+	arena_give(h->arena, c, sizeof(*c));
+}
+
+static uint64_t compare(void *context, const struct flow *f, enum side side, uint64_t offset,
+			struct slice bytes)
+{
+	const struct conn *c = f->sink;
+	const struct conn_side *s;
+	uint64_t from, to, differ = 0;
+
+	(void)context;
+	if (c == NULL || c->side[side].gathered == NULL)
+		return 0;
+	s = &c->side[side];
+	from = offset > s->at ? offset : s->at;
+	to = offset + bytes.bytes;
+	to = to < s->at + s->gathered->bytes ? to : s->at + s->gathered->bytes;
+	for (uint64_t i = from; i < to; i++)
+		differ += s->gathered->at[i - s->at] != bytes.at[i - offset];
+	return differ;
+}
+
+static uint64_t timers(void *context, uint64_t now_ns)
+{
+	struct host *h = context;
+	uint64_t due = UINT64_MAX, pair_due;
+
+	while (h->wait_first != NULL) {
+		struct conn_side *s = h->wait_first;
+		uint64_t at = s->wait_since_ns + h->settings.gap_wait_ns;
+
+		if (at > now_ns) {
+			due = at;
+			break;
+		}
+		decide(conn_of(s), s);
+		settle(conn_of(s), s);
+	}
+	pair_due = pair_timers(h->pair, now_ns);
+	return due < pair_due ? due : pair_due;
+}
+
+struct sink host_sink(struct host *h)
+{
+	return (struct sink){ .context = h,
+			      .deliver = deliver,
+			      .gap = gap,
+			      .close = close_side,
+			      .end = end,
+			      .compare = compare,
+			      .timers = timers,
+			      .due_ns = &h->due_ns };
+}
+
+void host_init(struct host *h, const struct host_settings *s, const struct identify *identify_,
+	       struct pair *pair, struct arena *arena, struct counters *counters,
+	       struct pipeline_clock *clock, struct stage_timer *timer)
+{
+	*h = (struct host){ .pair = pair,
+			    .counters = counters,
+			    .clock = clock,
+			    .timer = timer,
+			    .identify = identify_,
+			    .arena = arena,
+			    .settings = *s };
+}
+
+/* ---- what dissectors call -------------------------------------------------------------------- */
+
+void *conn_state(struct conn *c)
+{
+	return c->state;
+}
+
+enum side conn_client(const struct conn *c)
+{
+	return (enum side)c->client;
+}
+
+bool conn_is_midstream(const struct conn *c, enum side side)
+{
+	return c->side[side].midstream;
+}
+
+uint16_t conn_port(const struct conn *c, enum side side)
+{
+	return c->flow->key.port[side];
+}
+
+void conn_need(struct conn *c, enum side side, size_t bytes)
+{
+	uint32_t most = c->host->settings.head_bytes;
+
+	c->side[side].need = bytes < most ? (uint32_t)bytes : most;
+}
+
+bool conn_full(const struct conn *c, enum side side)
+{
+	return c->side[side].full;
+}
+
+void conn_skip(struct conn *c, enum side side, uint64_t bytes, struct message *m)
+{
+	c->side[side].skip = bytes;
+	c->side[side].skip_message = m;
+}
+
+void conn_wait_peer(struct conn *c, enum side side)
+{
+	wait_begin(c->host, &c->side[side]);
+}
+
+bool conn_waited(const struct conn *c, enum side side)
+{
+	return c->side[side].waited;
+}
+
+void *conn_take(struct conn *c, size_t bytes)
+{
+	struct memory *m;
+
+	if (bytes > c->host->settings.conn_memory_bytes - c->memory_bytes)
+		return NULL;
+	m = arena_take_zeroed(c->host->arena, sizeof(*m) + bytes);
+	if (m == NULL)
+		return NULL;
+	m->bytes = bytes;
+	m->next = c->memory;
+	c->memory = m;
+	c->memory_bytes += (uint32_t)bytes;
+	return m->data;
+}
+
+void conn_become(struct conn *c, const char *name)
+{
+	uint32_t proto = name == NULL ? DISSECTOR_NONE : dissector_find(name);
+
+	if (proto != DISSECTOR_NONE && (c->host->identify->enabled >> proto & 1) == 0)
+		proto = DISSECTOR_NONE;
+	c->becomes = proto;
+	c->becomes_now = true;
+}
+
+enum request_known conn_request_note(struct conn *c, enum side side, const uint8_t *at,
+				     uint64_t key, uint64_t *ret_note)
+{
+	return pair_known(c->host->pair, &c->queue, conn_offset_of(&c->side[side], at), key,
+			  ret_note);
+}

@@ -1,0 +1,259 @@
+/* message - what dissectors call to put a message together. See dissectors/dissector.h. */
+#include <string.h>
+#include <strings.h>
+
+#include "dataplane/dissect/conn.h"
+#include "dataplane/shm/settings.h"
+
+const struct segment *conn_segment_at(const struct conn_side *s, uint64_t offset)
+{
+	const struct gathered *g = s->gathered;
+	uint32_t i;
+
+	if (likely(g == NULL || g->mark_count == 0))
+		return &s->segment;
+	for (i = g->mark_count; i > 1 && g->mark[i - 1].offset > offset; i--)
+		continue;
+	return &g->mark[i - 1].segment;
+}
+
+static void unfinished_add(struct conn *c, struct message *m)
+{
+	m->unfinished_next = c->unfinished;
+	if (c->unfinished != NULL)
+		c->unfinished->unfinished_prev = m;
+	c->unfinished = m;
+}
+
+static void unfinished_remove(struct conn *c, struct message *m)
+{
+	if (m->unfinished_prev == NULL)
+		c->unfinished = m->unfinished_next;
+	else
+		m->unfinished_prev->unfinished_next = m->unfinished_next;
+	if (m->unfinished_next != NULL)
+		m->unfinished_next->unfinished_prev = m->unfinished_prev;
+}
+
+static void note_client(struct conn *c, enum side side, enum message_kind kind)
+{
+	if (c->client != SIDE_UNKNOWN || (kind != MESSAGE_REQUEST && kind != MESSAGE_RESPONSE))
+		return;
+	c->client = (uint8_t)(kind == MESSAGE_REQUEST ? side : side_other(side));
+	c->flow->client = c->client;
+}
+
+struct message *message_begin(struct conn *c, enum side side, const uint8_t *at,
+			      struct message_open open)
+{
+	struct conn_side *s = &c->side[side];
+	struct message *m = pair_message(c->host->pair);
+	const struct segment *from;
+	uint64_t due;
+
+	if (m == NULL)
+		return NULL;
+	note_client(c, side, open.kind);
+	m->kind = (uint8_t)open.kind;
+	m->key = open.key;
+	m->note = open.note;
+	m->side = (uint8_t)side;
+	m->proto = c->proto;
+	m->conn = c;
+	m->queue = &c->queue;
+	m->begin = conn_offset_of(s, at);
+	from = conn_segment_at(s, m->begin);
+	m->acked = from->acked;
+	m->ts_ns = m->end_ts_ns = from->ts_ns;
+	m->frame = m->end_frame = from->number;
+	m->epoch = m->end_epoch = from->epoch;
+	if (from->conflict)
+		m->flags |= FLAG_overlap_conflict;
+	unfinished_add(c, m);
+	due = pair_begin(c->host->pair, m);
+	if (due < *c->host->due_ns)
+		*c->host->due_ns = due;
+	return m;
+}
+
+void message_note(struct message *m, uint64_t note)
+{
+	if (m != NULL)
+		m->note = note;
+}
+
+/* ---- fields --------------------------------------------------------------------- */
+
+static bool is_pairs(const struct message *m, uint16_t field)
+{
+	const struct dissector *d = dissectors[m->proto];
+
+	return field >= FIELD_OWN && field - FIELD_OWN < (int)d->field_count &&
+	       d->fields[field - FIELD_OWN].kind == FIELD_PAIRS;
+}
+
+bool message_wants(const struct message *m, uint16_t field)
+{
+	if (m == NULL)
+		return false;
+	return m->conn->host->settings.headers != HEADERS_NONE || !is_pairs(m, field);
+}
+
+static bool is_named(const struct host *h, struct slice name)
+{
+	const char *listed = h->settings.header_names;
+
+	if (h->settings.headers == HEADERS_ALL)
+		return true;
+	if (h->settings.headers == HEADERS_NONE)
+		return false;
+	for (; *listed != 0; listed += strlen(listed) + 1)
+		if (strlen(listed) == name.bytes &&
+		    strncasecmp(listed, (const char *)name.at, name.bytes) == 0)
+			return true;
+	return false;
+}
+
+static void add(struct message *m, uint16_t field, struct slice name, struct slice value,
+		bool is_pair)
+{
+	struct host *h = m->conn->host;
+	/* Every field has 8 bytes of header and up to 7 of padding around its bytes. */
+	uint32_t limit = h->settings.head_bytes + (h->settings.head_fields + 16) * 16;
+
+	if (!message_field(h->pair, m, field, name, value, is_pair, limit))
+		m->flags |= FLAG_head_cut;
+}
+
+void message_text(struct message *m, uint16_t field, struct slice value)
+{
+	if (m != NULL)
+		add(m, field, slice_of(NULL, 0), value, false);
+}
+
+void message_number(struct message *m, uint16_t field, uint64_t value)
+{
+	if (m != NULL)
+		add(m, field, slice_of(NULL, 0), slice_of(&value, sizeof(value)), false);
+}
+
+void message_pair(struct message *m, uint16_t field, struct slice name, struct slice value)
+{
+	if (m == NULL || !is_named(m->conn->host, name))
+		return;
+	if (m->pair_count >= m->conn->host->settings.head_fields) {
+		m->flags |= FLAG_head_cut;
+		return;
+	}
+	m->pair_count++;
+	add(m, field, name, value, true);
+}
+
+void message_flag(struct message *m, enum flag flag)
+{
+	if (m == NULL)
+		return;
+	m->flags |= flag;
+	if ((flag & (FLAG_gap_in_head | FLAG_gap_in_body)) != 0 && m->conn->side[m->side].cut)
+		m->flags |= FLAG_cut_capture;
+}
+
+void message_failed(struct message *m)
+{
+	if (m != NULL)
+		m->failed = 1;
+}
+
+void message_head(struct message *m, const uint8_t *end)
+{
+	if (m != NULL)
+		m->head_bytes = conn_offset_of(&m->conn->side[m->side], end) - m->begin;
+}
+
+/* ---- bodies ------------------------------------------------------------------------ */
+
+static bool body_grow(struct arena *a, struct message *m, uint32_t need)
+{
+	uint32_t room = m->body_room == 0 ? 1024 : m->body_room;
+	uint8_t *moved;
+
+	while (room < need)
+		room *= 2;
+	moved = m->body == NULL ? arena_take(a, room) : arena_resize(a, m->body, m->body_room, room);
+	if (moved == NULL)
+		return false;
+	m->body = moved;
+	m->body_room = room;
+	return true;
+}
+
+static void body_keep(struct host *h, struct message *m, struct slice bytes)
+{
+	uint64_t keep = h->settings.body_limit_bytes - m->body_kept;
+
+	if (bytes.bytes > keep)
+		m->flags |= FLAG_body_cut;
+	keep = bytes.bytes < keep ? bytes.bytes : keep;
+	if (keep == 0)
+		return;
+	if (m->body_kept + keep > m->body_room &&
+	    !body_grow(h->arena, m, m->body_kept + (uint32_t)keep)) {
+		count(h->counters, out_of_memory);
+		m->flags |= FLAG_body_cut;
+		return;
+	}
+	memcpy(m->body + m->body_kept, bytes.at, keep);
+	m->body_kept += (uint32_t)keep;
+}
+
+void message_skipped(struct conn *c, struct message *m, struct slice bytes)
+{
+	if (m == NULL)
+		return;
+	m->body_bytes += bytes.bytes;
+	if (bytes.at != NULL && c->host->settings.body_limit_bytes > 0)
+		body_keep(c->host, m, bytes);
+}
+
+/* ---- ends ---------------------------------------------------------------------------- */
+
+void message_end(struct message *m, const uint8_t *end)
+{
+	struct conn_side *s;
+	struct conn *c;
+	const struct segment *last;
+
+	if (m == NULL)
+		return;
+	c = m->conn;
+	s = &c->side[m->side];
+	last = end == NULL ? &s->segment : conn_segment_at(s, conn_offset_of(s, end) - 1);
+	/* A message of no bytes after its begin (end == at) keeps its begin's packet. */
+	if (end == NULL || conn_offset_of(s, end) > m->begin) {
+		m->end_ts_ns = last->ts_ns;
+		m->end_frame = last->number;
+		m->end_epoch = last->epoch;
+	}
+	if (s->skip_message == m)
+		s->skip_message = NULL;
+	unfinished_remove(c, m);
+	pair_end(c->host->pair, m);
+}
+
+void conn_finish_messages(struct conn *c, enum side side)
+{
+	struct message *m = c->unfinished, *next;
+
+	for (; m != NULL; m = next) {
+		next = m->unfinished_next;
+		if (side == SIDE_UNKNOWN || m->side == side)
+			message_end(m, NULL);
+	}
+}
+
+void conn_flag_messages(struct conn *c, enum side side, enum flag flag)
+{
+	for (struct message *m = c->unfinished; m != NULL; m = m->unfinished_next)
+		if (m->side == side)
+			m->flags |= flag;
+}

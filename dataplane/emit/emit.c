@@ -1,0 +1,301 @@
+/* emit - records are built in the ring itself. */
+#include "dataplane/emit/emit.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "dataplane/flow/flow.h"
+#include "dissectors/registry.h"
+
+enum { WAIT_MS = 100, GIVE_UP_MS = 1000 };
+
+void emit_init(struct emit *e, const struct emit_settings *s, struct region_writer *region,
+	       struct counters *counters, struct emit_door *door, int bell_fd,
+	       struct stage_timer *timer)
+{
+	*e = (struct emit){ .region = region,
+			    .counters = counters,
+			    .door = door,
+			    .timer = timer,
+			    .bell_fd = bell_fd,
+			    .waits = s->waits,
+			    .cut = s->cut,
+			    .stop_pair = s->stop_pair };
+}
+
+static void ring_bell(const struct emit *e)
+{
+	uint64_t one = 1;
+
+	/* A full eventfd has been rung already: nothing to do. */
+	if (write(e->bell_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+/* A file waits for control. It gives up only when the run is to stop and nobody has been attached for
+ * a while: then nobody will come. */
+static void *wait_for_room(struct emit *e, uint64_t bytes)
+{
+	struct ring_producer *r = &e->region->ring;
+	uint32_t alone_ms = 0;
+	void *room;
+
+	if (ring_publish(r))
+		ring_bell(e);
+	while ((room = ring_reserve(r, bytes)) == NULL) {
+		bool attached = atomic_load_explicit(&e->door->attached, memory_order_relaxed);
+		bool stop = atomic_load_explicit(&e->door->stop, memory_order_relaxed);
+
+		alone_ms = attached || !stop ? 0 : alone_ms + WAIT_MS;
+		if (alone_ms >= GIVE_UP_MS) {
+			atomic_store_explicit(&e->door->gave_up, true, memory_order_relaxed);
+			e->waits = false;
+			return NULL;
+		}
+		ring_wait_room(r, WAIT_MS);
+	}
+	return room;
+}
+
+/* Room for a record, or NULL and it is counted as lost. */
+static void *reserve(struct emit *e, uint64_t bytes)
+{
+	void *room = ring_reserve(&e->region->ring, bytes);
+
+	count(e->counters, records_made);
+	if (unlikely(room == NULL) && e->waits)
+		room = wait_for_room(e, bytes);
+	if (unlikely(room == NULL))
+		count(e->counters, records_ring_full);
+	return room;
+}
+
+static void commit(struct emit *e, uint64_t bytes)
+{
+	if (unlikely(e->cut))
+		count(e->counters, records_cut);
+	else
+		ring_commit(&e->region->ring, bytes);
+}
+
+/* ---- fields ---------------------------------------------------------------------- */
+
+static uint64_t body_room(const struct message *m)
+{
+	return m->body_kept > 0 ? record_field_room(m->body_kept) : 0;
+}
+
+static uint64_t interim_room(const struct message *request)
+{
+	/* Codes are a few bytes; a field with up to eight of them takes 16. */
+	return request == NULL ? 0 : (uint64_t)request->interims * 16;
+}
+
+static uint8_t *put_body(uint8_t *at, const struct message *m, uint32_t bytes)
+{
+	struct record_field *f = (void *)at;
+
+	if (bytes == 0)
+		return at;
+	*f = (struct record_field){ FIELD_BODY, RECORD_FIELD_PLAIN, bytes };
+	memcpy(f->data, m->body, bytes);
+	return at + record_field_room(bytes);
+}
+
+/* A request's own fields; the interim codes kept with it belong to its response's part. */
+static uint8_t *put_fields(uint8_t *at, const struct message *m)
+{
+	const uint8_t *from = m->fields, *end = m->fields + m->fields_bytes;
+
+	if (likely(m->interims == 0)) {
+		memcpy(at, m->fields, m->fields_bytes);
+		return at + m->fields_bytes;
+	}
+	while (from < end) {
+		const struct record_field *f = (const void *)from;
+		uint64_t bytes = record_field_room(f->bytes);
+
+		if (f->id != FIELD_INTERIM) {
+			memcpy(at, f, bytes);
+			at += bytes;
+		}
+		from += bytes;
+	}
+	return at;
+}
+
+static uint8_t *put_interims(uint8_t *at, const struct message *request)
+{
+	const uint8_t *from, *end;
+	uint16_t id;
+
+	if (request == NULL || request->interims == 0 || request->proto >= dissector_count)
+		return at;
+	id = dissectors[request->proto]->interim_field;
+	from = request->fields;
+	for (end = from + request->fields_bytes; id != 0 && from < end;) {
+		const struct record_field *f = (const void *)from;
+
+		from += record_field_room(f->bytes);
+		if (f->id != FIELD_INTERIM || record_field_room(f->bytes) > 16)
+			continue;
+		memcpy(at, f, record_field_room(f->bytes));
+		((struct record_field *)(void *)at)->id = id;
+		at += record_field_room(f->bytes);
+	}
+	return at;
+}
+
+/* ---- the fixed part ---------------------------------------------------------------- */
+
+static void fill_endpoints(struct record *r, const struct flow *f, enum side client)
+{
+	enum side server = side_other(client);
+
+	r->ip_version = f->key.ip_version;
+	r->client_port = f->key.port[client];
+	r->server_port = f->key.port[server];
+	memcpy(r->client_ip, f->key.address[client], sizeof(r->client_ip));
+	memcpy(r->server_ip, f->key.address[server], sizeof(r->server_ip));
+	memcpy(r->vlan, f->key.vlan, sizeof(r->vlan));
+	r->iface = f->iface;
+}
+
+static void fill_message(struct record_message *to, const struct message *m)
+{
+	to->present = 1;
+	to->head_bytes = m->head_bytes;
+	to->body_bytes = m->body_bytes;
+	if (m->epoch == m->end_epoch && m->end_ts_ns > m->ts_ns)
+		to->duration_ns = m->end_ts_ns - m->ts_ns;
+}
+
+/* Last byte of the request to first byte of the response; never negative. */
+static uint64_t latency(const struct message *request, const struct message *response,
+			uint32_t *flags)
+{
+	if (response->early) {
+		*flags |= FLAG_early_response;
+		return 0;
+	}
+	if (request->end_epoch != response->epoch || response->ts_ns < request->end_ts_ns) {
+		*flags |= FLAG_clock_backwards;
+		return 0;
+	}
+	return response->ts_ns - request->end_ts_ns;
+}
+
+static void fill(struct emit *e, struct record *r, const struct message *request,
+		 const struct message *response, enum outcome outcome, enum why why)
+{
+	const struct message *any = request != NULL ? request : response;
+	const struct flow *f = any->queue->flow;
+	enum side client = (enum side)any->side;
+
+	if (request == NULL)
+		client = side_other(client);
+	*r = (struct record){ .type = RECORD_PAIR,
+			      .outcome = (uint8_t)outcome,
+			      .why = (uint8_t)why,
+			      .proto = any->proto,
+			      .seq = e->seq++,
+			      .ts_ns = any->ts_ns,
+			      .conn = any->queue->conn_id,
+			      .index = any->index,
+			      .flags = any->flags };
+	fill_endpoints(r, f, client);
+	if (request != NULL) {
+		fill_message(&r->request, request);
+		r->frames[0] = request->frame;
+		r->frames[1] = request->end_frame;
+		r->error = request->failed;
+	}
+	if (response != NULL) {
+		fill_message(&r->response, response);
+		r->frames[2] = response->frame;
+		r->frames[3] = response->end_frame;
+		r->flags |= response->flags;
+		r->error |= response->failed;
+	}
+	if (any->queue->midstream)
+		r->flags |= FLAG_midstream;
+	if (outcome == OUTCOME_paired) {
+		r->latency_ns = latency(request, response, &r->flags);
+		histogram_add(&e->region->histogram[any->proto], r->latency_ns);
+	}
+}
+
+static void make_pair(struct emit *e, const struct message *request,
+		      const struct message *response, enum outcome outcome, enum why why)
+{
+	uint64_t bytes = sizeof(struct record) + interim_room(request);
+	uint32_t request_body = 0, response_body = 0;
+	struct record *r;
+	uint8_t *at, *fields;
+
+	if (request != NULL) {
+		bytes += request->fields_bytes + body_room(request);
+		request_body = request->body_kept;
+	}
+	if (response != NULL) {
+		bytes += response->fields_bytes + body_room(response);
+		response_body = response->body_kept;
+	}
+	/* Heads always fit; bodies over the rest are left out whole and flagged. */
+	if (unlikely(bytes > RECORD_BYTES_MAX)) {
+		bytes -= (request_body ? body_room(request) : 0) +
+			 (response_body ? body_room(response) : 0);
+		request_body = response_body = 0;
+	}
+	r = reserve(e, bytes);
+	if (unlikely(r == NULL)) {
+		e->seq++;
+		return;
+	}
+	fill(e, r, request, response, outcome, why);
+	at = fields = (uint8_t *)(r + 1);
+	if (request != NULL) {
+		at = put_body(put_fields(at, request), request, request_body);
+		if (request_body != request->body_kept)
+			r->flags |= FLAG_body_cut;
+	}
+	r->request.fields_bytes = (uint32_t)(at - fields);
+	fields = at;
+	if (response != NULL) {
+		at = put_body(put_interims(put_fields(at, response), request), response,
+			      response_body);
+		if (response_body != response->body_kept)
+			r->flags |= FLAG_body_cut;
+	}
+	r->response.fields_bytes = (uint32_t)(at - fields);
+	r->bytes = (uint32_t)(at - (uint8_t *)r);
+	commit(e, r->bytes);
+}
+
+void emit_pair(struct emit *e, const struct message *request, const struct message *response,
+	       enum outcome outcome, enum why why)
+{
+	enum stage from = stage_switch(e->timer, STAGE_emit);
+
+	if (likely(!e->stop_pair))
+		make_pair(e, request, response, outcome, why);
+	stage_switch(e->timer, from);
+}
+
+void emit_record(struct emit *e, void *record, uint32_t bytes)
+{
+	struct record_stream *r = record;
+	void *room = reserve(e, bytes);
+
+	r->seq = e->seq++;
+	if (room == NULL)
+		return;
+	memcpy(room, record, bytes);
+	commit(e, bytes);
+}
+
+void emit_publish(struct emit *e)
+{
+	if (ring_publish(&e->region->ring))
+		ring_bell(e);
+}

@@ -1,0 +1,230 @@
+/* weir-dataplane - take the settings, set up, enter the sandbox, run. Nothing else happens here.
+ *
+ * The main thread lets control in and out, listens for signals, and stays until control has read
+ * everything: a control that is killed finds the rest when it comes back.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "dataplane/base/log.h"
+#include "dataplane/sandbox.h"
+#include "dataplane/setup.h"
+#include "dataplane/shm/attach.h"
+
+enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_DAMAGED = 4, EXIT_SOURCE = 5, EXIT_OUTPUT = 6 };
+enum { TICK_MS = 100, LEAVE_AFTER_MS = 1000 };
+
+struct house {
+	struct dataplane d;
+	int listen_fd, control_fd, signal_fd, null_fd;
+	uint32_t running;   /* workers not finished */
+	uint32_t alone_ms;  /* how long nobody has been attached since the stop */
+	bool farewell;      /* control has said that it is done */
+};
+
+static int settings_fd(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "--settings-fd") == 0)
+		return atoi(argv[2]);
+	return -1;
+}
+
+/* ---- control comes and goes --------------------------------------------------------- */
+
+static void let_in(struct house *h)
+{
+	struct attach_hello hello = { .magic = ATTACH_MAGIC,
+				      .workers = h->d.workers,
+				      .pid = (uint32_t)getpid() };
+	static struct region_writer regions[REGION_WORKERS_MAX];
+	int fd = attach_accept(h->listen_fd);
+
+	if (fd == -EACCES)
+		log_warn("somebody who is neither root nor our own user asked to attach: refused");
+	if (fd < 0)
+		return;
+	memcpy(hello.run, h->d.settings->run, sizeof(hello.run));
+	for (uint32_t i = 0; i < h->d.workers; i++)
+		regions[i] = h->d.worker[i].region;
+	if (attach_send(fd, &hello, h->d.bell_fd, regions) < 0) {
+		close(fd);
+		return;
+	}
+	h->control_fd = fd;
+	atomic_store(&h->d.door.attached, true);
+}
+
+/* Control writes one byte before it leaves on purpose; end of file alone means that it died. */
+static void hear(struct house *h)
+{
+	char byte;
+	ssize_t n = recv(h->control_fd, &byte, 1, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	h->farewell = h->farewell || n == 1;
+	close(h->control_fd);
+	h->control_fd = -1;
+	atomic_store(&h->d.door.attached, false);
+}
+
+/* ---- signals --------------------------------------------------------------------------- */
+
+static void wake_only(int number)
+{
+	(void)number;
+}
+
+/* Workers look at `stop` once per turn. One that sleeps in read(2) on a pipe is woken, and finds
+ * the end of /dev/null there. */
+static void ask_to_stop(struct house *h)
+{
+	atomic_store(&h->d.door.stop, true);
+	for (uint32_t i = 0; i < h->d.settings->input_count; i++)
+		if (h->null_fd >= 0)
+			dup2(h->null_fd, STDIN_FILENO);
+	for (uint32_t i = 0; i < h->d.workers; i++)
+		pthread_kill(h->d.worker[i].thread, SIGURG);
+}
+
+static int open_signals(void)
+{
+	struct sigaction wake = { .sa_handler = wake_only }; /* without SA_RESTART: read(2) returns */
+	sigset_t set;
+
+	sigaction(SIGURG, &wake, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* ---- the house --------------------------------------------------------------------------- */
+
+static void tend(struct house *h)
+{
+	struct pollfd p[] = { { .fd = h->signal_fd, .events = POLLIN },
+			      { .fd = h->d.done_fd, .events = POLLIN },
+			      { .fd = h->control_fd < 0 ? h->listen_fd : -1, .events = POLLIN },
+			      { .fd = h->control_fd, .events = POLLIN } };
+	struct signalfd_siginfo info;
+	uint64_t finished;
+
+	poll(p, 4, TICK_MS);
+	if (read(h->signal_fd, &info, sizeof(info)) == sizeof(info))
+		ask_to_stop(h);
+	if (read(h->d.done_fd, &finished, sizeof(finished)) == sizeof(finished))
+		h->running -= (uint32_t)finished;
+	if (h->control_fd >= 0 && p[3].revents != 0)
+		hear(h);
+	else if (h->control_fd < 0 && p[2].revents != 0)
+		let_in(h);
+	if (h->control_fd < 0 && atomic_load(&h->d.door.stop))
+		h->alone_ms += TICK_MS;
+	else
+		h->alone_ms = 0;
+}
+
+/* Stay until the workers are done and control has taken its leave; or nobody will come any more. */
+static void keep_house(struct house *h)
+{
+	while (h->running > 0 || (!h->farewell && h->alone_ms < LEAVE_AFTER_MS))
+		tend(h);
+}
+
+static int start_workers(struct house *h)
+{
+	for (uint32_t i = 0; i < h->d.workers; i++) {
+		struct worker *w = &h->d.worker[i];
+		int err = pthread_create(&w->thread, NULL, worker_run, w);
+
+		if (err != 0)
+			return -err;
+		h->running++;
+	}
+	return 0;
+}
+
+static int report_sources(const struct house *h)
+{
+	const struct worker *w = &h->d.worker[0];
+	int status = EXIT_DONE;
+
+	/* Every worker has read the same input: the first speaks for all. */
+	for (uint32_t i = 0; i < w->rx.count; i++) {
+		struct rx_error err = { "" };
+		enum rx_state s = ((const struct rx_port_head *)w->rx.port[i])
+					  ->backend->state(w->rx.port[i], &err);
+
+		if (atomic_load(&h->d.door.stop) || s <= RX_END)
+			continue;
+		fprintf(stderr, "weir: %s\n", err.text);
+		status = s == RX_GONE ? EXIT_SOURCE : status == EXIT_SOURCE ? status : EXIT_DAMAGED;
+	}
+	return atomic_load(&h->d.door.gave_up) ? EXIT_OUTPUT : status;
+}
+
+static int run(struct house *h)
+{
+	pid_t parent = getppid();
+	int err = start_workers(h);
+
+	if (err == 0)
+		err = sandbox_enter();
+	if (err < 0) {
+		log_error("cannot start: %s", strerror(-err));
+		_exit(EXIT_SOURCE); /* threads are waiting at the barrier; nothing has been read */
+	}
+	/* After the change of user, which clears it: when weir is killed nothing stays behind. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		ask_to_stop(h);
+	pthread_barrier_wait(&h->d.start);
+	keep_house(h);
+	for (uint32_t i = 0; i < h->d.workers; i++)
+		pthread_join(h->d.worker[i].thread, NULL);
+	return report_sources(h);
+}
+
+int main(int argc, char **argv)
+{
+	static struct house h;
+	const struct settings *s;
+	int fd = settings_fd(argc, argv), err, status;
+
+	log_open("weir", LOG_INFO);
+	if (fd < 0) {
+		fprintf(stderr, "weir-dataplane: started by weir, with --settings-fd N; see `weir --help`\n");
+		return EXIT_USAGE;
+	}
+	err = settings_map(fd, &s);
+	if (err < 0) {
+		log_error("settings: %s", strerror(-err));
+		return EXIT_USAGE;
+	}
+	close(fd);
+	h = (struct house){ .listen_fd = -1, .control_fd = -1, .signal_fd = open_signals() };
+	status = setup_dataplane(&h.d, s);
+	if (status != 0)
+		return status;
+	h.null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	h.listen_fd = attach_listen(s->runtime);
+	if (h.listen_fd < 0) {
+		log_error("%s/attach.sock: %s", s->runtime, strerror(-h.listen_fd));
+		return EXIT_SOURCE;
+	}
+	status = run(&h);
+	setup_undo(&h.d);
+	return status;
+}

@@ -1,0 +1,466 @@
+/* pair - requests meet responses; the rules are in pair.h. */
+#include "dataplane/pair/pair.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "dataplane/base/ensure.h"
+#include "dataplane/emit/emit.h"
+
+/* ---- messages ---------------------------------------------------------------- */
+
+struct message *pair_message(struct pair *p)
+{
+	struct message *m = p->pool;
+
+	if (likely(m != NULL))
+		p->pool = m->next;
+	else
+		m = arena_take(p->arena, sizeof(*m));
+	if (unlikely(m == NULL)) {
+		count(p->counters, out_of_memory);
+		return NULL;
+	}
+	memset(m, 0, offsetof(struct message, inline_fields));
+	m->fields = m->inline_fields;
+	m->fields_room = MESSAGE_FIELDS_INLINE;
+	m->why = WHY_none;
+	return m;
+}
+
+static void due_remove(struct pair *p, struct message *m)
+{
+	if ((m->state & MESSAGE_DUE) == 0)
+		return;
+	m->state &= (uint8_t)~MESSAGE_DUE;
+	if (m->due_prev == NULL)
+		p->due_first = m->due_next;
+	else
+		m->due_prev->due_next = m->due_next;
+	if (m->due_next == NULL)
+		p->due_last = m->due_prev;
+	else
+		m->due_next->due_prev = m->due_prev;
+}
+
+static void message_free(struct pair *p, struct message *m)
+{
+	due_remove(p, m);
+	if (m->fields != m->inline_fields)
+		arena_give(p->arena, m->fields, m->fields_room);
+	arena_give(p->arena, m->body, m->body_room);
+	m->next = p->pool;
+	p->pool = m;
+}
+
+static bool fields_grow(struct pair *p, struct message *m, uint32_t need)
+{
+	uint32_t room = m->fields_room * 2;
+	uint8_t *moved;
+
+	while (room < need)
+		room *= 2;
+	if (m->fields == m->inline_fields) {
+		moved = arena_take(p->arena, room);
+		if (moved != NULL)
+			memcpy(moved, m->fields, m->fields_bytes);
+	} else {
+		moved = arena_resize(p->arena, m->fields, m->fields_room, room);
+	}
+	if (moved == NULL) {
+		count(p->counters, out_of_memory);
+		return false;
+	}
+	m->fields = moved;
+	m->fields_room = room;
+	return true;
+}
+
+bool message_field(struct pair *p, struct message *m, uint16_t id, struct slice name,
+		   struct slice value, bool is_pair, uint32_t limit_bytes)
+{
+	uint64_t bytes = name.bytes + value.bytes;
+	uint64_t need = m->fields_bytes + record_field_room(bytes);
+	struct record_field *f;
+
+	if (unlikely(need > limit_bytes || name.bytes >= RECORD_FIELD_PLAIN))
+		return false;
+	if (unlikely(need > m->fields_room) && !fields_grow(p, m, (uint32_t)need))
+		return false;
+	f = (struct record_field *)(void *)(m->fields + m->fields_bytes);
+	f->id = id;
+	f->name_bytes = is_pair ? (uint16_t)name.bytes : RECORD_FIELD_PLAIN;
+	f->bytes = (uint32_t)bytes;
+	if (name.bytes > 0)
+		memcpy(f->data, name.at, name.bytes);
+	if (value.bytes > 0)
+		memcpy(f->data + name.bytes, value.at, value.bytes);
+	m->fields_bytes = (uint32_t)need;
+	return true;
+}
+
+/* ---- telling ---------------------------------------------------------------------- */
+
+static void tell_request(struct pair *p, struct message *m, enum why why)
+{
+	p->counters->value[C_unanswered_connection_closed + why]++;
+	p->open_requests--;
+	m->why = (uint8_t)why;
+	m->state |= MESSAGE_TOLD;
+	emit_pair(p->emit, m, NULL, OUTCOME_unanswered, why);
+}
+
+static void tell_orphan(struct pair *p, struct message *m)
+{
+	p->counters->value[C_orphan_connection_closed + m->why]++;
+	p->open_responses--;
+	emit_pair(p->emit, NULL, m, OUTCOME_orphan, m->why);
+	message_free(p, m);
+}
+
+static void tell_pair(struct pair *p, struct message *request, struct message *response)
+{
+	count(p->counters, requests_paired);
+	count(p->counters, responses_paired);
+	p->open_requests--;
+	p->open_responses--;
+	emit_pair(p->emit, request, response, OUTCOME_paired, WHY_none);
+	message_free(p, request);
+	message_free(p, response);
+}
+
+/* A request gets no response any more. Its record comes now, or when it is complete. */
+static void close_request(struct pair *p, struct message *m, enum why why)
+{
+	due_remove(p, m);
+	if ((m->state & MESSAGE_TOLD) != 0)
+		return;
+	m->why = (uint8_t)why;
+	if ((m->state & MESSAGE_ENDED) != 0)
+		tell_request(p, m, why);
+}
+
+static void queue_pop(struct pair_queue *q)
+{
+	struct message *m = q->first;
+
+	q->first = m->next;
+	if (q->first == NULL)
+		q->last = NULL;
+	q->count--;
+	m->state &= (uint8_t)~MESSAGE_QUEUED;
+}
+
+/* The oldest request leaves the queue for good without a response. */
+static void queue_drop_first(struct pair *p, struct pair_queue *q, enum why why)
+{
+	struct message *m = q->first;
+
+	queue_pop(q);
+	close_request(p, m, why);
+	if ((m->state & MESSAGE_TOLD) != 0)
+		message_free(p, m);
+}
+
+static void queue_push(struct pair_queue *q, struct message *m)
+{
+	if (q->last == NULL)
+		q->first = m;
+	else
+		q->last->next = m;
+	q->last = m;
+	q->count++;
+	m->state |= MESSAGE_QUEUED;
+}
+
+/* ---- finding a response's request ----------------------------------------------------- */
+
+/* Is the order of what follows unknown because bytes are missing? */
+static bool is_loose(const struct pair_queue *q)
+{
+	uint32_t next = q->first != NULL ? q->first->generation : q->generation;
+
+	return q->server_loose || next != q->anchored;
+}
+
+static struct message *find_by_key(const struct pair_queue *q, uint64_t key)
+{
+	struct message *m = q->first;
+
+	while (m != NULL && m->key != key)
+		m = m->next;
+	return m;
+}
+
+/* After a gap only a request sent exactly when everything before the response had been received can
+ * be the one that it answers. */
+static struct message *find_by_offset(const struct pair_queue *q, uint64_t begin)
+{
+	struct message *m = q->first;
+
+	while (m != NULL && m->acked != begin)
+		m = m->next;
+	return m;
+}
+
+static struct message *find(const struct pair_queue *q, uint64_t begin, uint64_t key)
+{
+	if (key != 0)
+		return find_by_key(q, key);
+	return unlikely(is_loose(q)) ? find_by_offset(q, begin) : q->first;
+}
+
+enum request_known pair_known(const struct pair *p, const struct pair_queue *q, uint64_t begin,
+			      uint64_t key, uint64_t *ret_note)
+{
+	const struct message *m = find(q, begin, key);
+
+	if (unlikely(p->settings.stop)) /* nobody remembers requests */
+		return REQUEST_LOST;
+	if (m != NULL) {
+		*ret_note = m->note;
+		return REQUEST_FOUND;
+	}
+	return q->overflow > 0 || is_loose(q) ? REQUEST_LOST : REQUEST_NONE;
+}
+
+static enum why orphan_why(struct pair_queue *q)
+{
+	if (is_loose(q))
+		return WHY_gap;
+	if (q->overflow > 0) {
+		q->overflow--;
+		return WHY_limit;
+	}
+	return q->midstream ? WHY_midstream : WHY_connection_closed;
+}
+
+static void unlink_by_key(struct pair_queue *q, struct message *m)
+{
+	struct message *before = q->first;
+
+	if (before == m) {
+		queue_pop(q);
+		return;
+	}
+	while (before->next != m)
+		before = before->next;
+	before->next = m->next;
+	if (q->last == m)
+		q->last = before;
+	q->count--;
+	m->state &= (uint8_t)~MESSAGE_QUEUED;
+}
+
+static void begin_response(struct pair *p, struct message *m)
+{
+	struct pair_queue *q = m->queue;
+	struct message *request = find(q, m->begin, m->key);
+
+	count(p->counters, responses);
+	p->open_responses++;
+	if (request == NULL) {
+		m->why = (uint8_t)orphan_why(q);
+		return;
+	}
+	if (m->key != 0) {
+		unlink_by_key(q, request);
+	} else {
+		while (q->first != request)
+			queue_drop_first(p, q, WHY_gap);
+		queue_pop(q);
+		q->anchored = request->generation;
+		q->server_loose = false;
+	}
+	if ((request->state & MESSAGE_TOLD) != 0) {
+		m->why = request->why;
+		message_free(p, request);
+		return;
+	}
+	due_remove(p, request);
+	if (request->why != WHY_none) {
+		/* Closed before it was complete: its record is still to come, alone. */
+		m->why = request->why;
+		return;
+	}
+	m->partner = request;
+	m->early = (request->state & MESSAGE_ENDED) == 0;
+	request->partner = m;
+}
+
+static uint64_t begin_request(struct pair *p, struct message *m)
+{
+	struct pair_queue *q = m->queue;
+
+	count(p->counters, requests);
+	p->open_requests++;
+	m->index = q->requests++;
+	m->generation = q->generation;
+	m->opened_ns = p->clock->now_ns;
+	if (q->count >= p->settings.open_requests || q->overflow > 0) {
+		q->overflow++;
+		m->why = WHY_limit;
+		return UINT64_MAX;
+	}
+	queue_push(q, m);
+	m->state |= MESSAGE_DUE;
+	m->due_prev = p->due_last;
+	if (p->due_last == NULL)
+		p->due_first = m;
+	else
+		p->due_last->due_next = m;
+	p->due_last = m;
+	return m->opened_ns + p->settings.request_timeout_ns;
+}
+
+uint64_t pair_begin(struct pair *p, struct message *m)
+{
+	enum stage from = stage_switch(p->timer, STAGE_pair);
+	uint64_t due = UINT64_MAX;
+
+	if (unlikely(p->settings.stop))
+		; /* --until dissect: nobody remembers it */
+	else if (m->kind == MESSAGE_REQUEST)
+		due = begin_request(p, m);
+	else if (m->kind == MESSAGE_RESPONSE)
+		begin_response(p, m);
+	stage_switch(p->timer, from);
+	return due;
+}
+
+/* ---- ends ---------------------------------------------------------------------------------- */
+
+static void end_request(struct pair *p, struct message *m)
+{
+	if (m->partner != NULL) {
+		if ((m->partner->state & MESSAGE_ENDED) != 0)
+			tell_pair(p, m, m->partner);
+		return;
+	}
+	if (m->why == WHY_none)
+		return;
+	tell_request(p, m, m->why);
+	if ((m->state & MESSAGE_QUEUED) == 0)
+		message_free(p, m);
+}
+
+static void end_response(struct pair *p, struct message *m)
+{
+	if (m->partner == NULL)
+		tell_orphan(p, m);
+	else if ((m->partner->state & MESSAGE_ENDED) != 0)
+		tell_pair(p, m->partner, m);
+}
+
+/* The code of an interim response is kept with the oldest open request. */
+static void end_interim(struct pair *p, struct message *m)
+{
+	struct message *request = m->key != 0 ? find_by_key(m->queue, m->key) : m->queue->first;
+	const struct record_field *f = (const void *)m->fields;
+
+	count(p->counters, interim);
+	if (request != NULL && request->interims < INTERIM_MAX && m->fields_bytes > 0 &&
+	    f->id == FIELD_CODE &&
+	    message_field(p, request, FIELD_INTERIM, slice_of(NULL, 0), slice_of(f->data, f->bytes),
+			  false, UINT32_MAX))
+		request->interims++;
+	message_free(p, m);
+}
+
+static void end_message(struct pair *p, struct message *m)
+{
+	switch ((enum message_kind)m->kind) {
+	case MESSAGE_REQUEST: end_request(p, m); break;
+	case MESSAGE_RESPONSE: end_response(p, m); break;
+	case MESSAGE_INTERIM: end_interim(p, m); break;
+	case MESSAGE_ONEWAY:
+		count(p->counters, oneway);
+		emit_pair(p->emit, m, NULL, OUTCOME_oneway, WHY_none);
+		message_free(p, m);
+		break;
+	}
+}
+
+void pair_end(struct pair *p, struct message *m)
+{
+	enum stage from = stage_switch(p->timer, STAGE_pair);
+
+	m->state |= MESSAGE_ENDED;
+	if ((m->flags & FLAG_anomaly) != 0)
+		count(p->counters, anomalies);
+	if (unlikely(p->settings.stop))
+		message_free(p, m);
+	else
+		end_message(p, m);
+	stage_switch(p->timer, from);
+}
+
+void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t offset,
+	      uint64_t bytes)
+{
+	uint64_t end = offset + bytes;
+	struct message **at = &q->first;
+
+	if (!server_side) {
+		q->generation++;
+		return;
+	}
+	/* Whoever had received what is missing here asked again later; all others' responses may be in it. */
+	q->server_loose = true;
+	q->last = NULL;
+	while (*at != NULL) {
+		struct message *m = *at;
+
+		if (m->key != 0 || m->acked >= end) {
+			q->last = m;
+			at = &m->next;
+			continue;
+		}
+		*at = m->next;
+		q->count--;
+		m->state &= (uint8_t)~MESSAGE_QUEUED;
+		close_request(p, m, WHY_gap);
+		if ((m->state & MESSAGE_TOLD) != 0)
+			message_free(p, m);
+	}
+}
+
+void pair_close(struct pair *p, struct pair_queue *q, enum why why)
+{
+	while (q->first != NULL)
+		queue_drop_first(p, q, why);
+	q->overflow = 0;
+}
+
+uint64_t pair_timers(struct pair *p, uint64_t now_ns)
+{
+	while (p->due_first != NULL) {
+		struct message *m = p->due_first;
+
+		if (m->opened_ns + p->settings.request_timeout_ns > now_ns)
+			return m->opened_ns + p->settings.request_timeout_ns;
+		close_request(p, m, WHY_timeout);
+	}
+	return UINT64_MAX;
+}
+
+void pair_init(struct pair *p, const struct pair_settings *s, struct emit *emit, struct arena *arena,
+	       struct counters *counters, struct pipeline_clock *clock, struct stage_timer *timer)
+{
+	*p = (struct pair){ .emit = emit,
+			    .timer = timer,
+			    .counters = counters,
+			    .arena = arena,
+			    .clock = clock,
+			    .settings = *s };
+}
+
+void pair_fini(struct pair *p)
+{
+	while (p->pool != NULL) {
+		struct message *m = p->pool;
+
+		p->pool = m->next;
+		arena_give(p->arena, m, sizeof(*m));
+	}
+}

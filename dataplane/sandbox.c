@@ -1,0 +1,104 @@
+/* sandbox - no user, no capability, no path, and only the system calls in the list below. */
+#include "dataplane/sandbox.h"
+
+#ifdef NO_SANDBOX
+
+/* Sanitizers open files and map memory in ways of their own. */
+int sandbox_enter(void)
+{
+	return 0;
+}
+
+#else
+
+#include <errno.h>
+#include <linux/landlock.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "dataplane/base/compiler.h"
+#include "dataplane/base/log.h"
+
+enum { NOBODY = 65534 };
+
+/* Each allowed call and who needs it. Everything else fails with EPERM. */
+static const int allowed[] = {
+	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(lseek), SCMP_SYS(pread64), /* input files */
+	SCMP_SYS(fstat), SCMP_SYS(newfstatat),                               /* a file that grows */
+	SCMP_SYS(write), SCMP_SYS(writev),                                   /* log, eventfds */
+	SCMP_SYS(futex),                                                     /* waiting for room */
+	SCMP_SYS(poll), SCMP_SYS(ppoll),                                     /* the main thread */
+	SCMP_SYS(accept4), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom),            /* a control attaches */
+	SCMP_SYS(getsockopt),                                                /* who is it */
+	SCMP_SYS(fcntl), SCMP_SYS(close), SCMP_SYS(dup2), SCMP_SYS(dup3),    /* … and leaves */
+	SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
+	SCMP_SYS(mprotect), SCMP_SYS(brk),                                   /* the allocator */
+	SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),
+	SCMP_SYS(getrandom), SCMP_SYS(sched_yield), SCMP_SYS(getcpu),
+	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(restart_syscall), SCMP_SYS(tgkill), SCMP_SYS(gettid), SCMP_SYS(getpid),
+	SCMP_SYS(getppid), SCMP_SYS(rseq), SCMP_SYS(set_robust_list),        /* threads, abort() */
+	SCMP_SYS(exit), SCMP_SYS(exit_group),
+};
+
+static int drop_user(void)
+{
+	if (geteuid() != 0)
+		return 0;
+	/* glibc changes all threads at once. With the user go all capabilities. */
+	if (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+		return -errno;
+	return 0;
+}
+
+/* No path at all, for the case that the filter below has a hole. */
+static void forbid_paths(void)
+{
+	struct landlock_ruleset_attr all = { .handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1 };
+	long fd = syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+
+	if (fd < 0)
+		return; /* not offered by this kernel; seccomp stands alone */
+	syscall(SYS_landlock_restrict_self, (int)fd, 0);
+	close((int)fd);
+}
+
+static int filter_calls(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int err = ctx == NULL ? -ENOMEM : 0;
+
+	if (err == 0)
+		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+	for (size_t i = 0; i < array_count(allowed) && err == 0; i++)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (err == 0)
+		err = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return err;
+}
+
+int sandbox_enter(void)
+{
+	struct rlimit none = { 0, 0 };
+	int err = drop_user();
+
+	if (err < 0)
+		return err;
+	setrlimit(RLIMIT_CORE, &none); /* a core would hold captured traffic */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	forbid_paths();
+	err = filter_calls();
+	if (err == -EINVAL || err == -ENOSYS || err == -ECANCELED) {
+		log_warn("seccomp is not offered by this kernel: running without");
+		err = 0;
+	}
+	return err;
+}
+
+#endif

@@ -1,0 +1,266 @@
+/* setup - settings become tables, pools, rings and open sources. */
+#include "dataplane/setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "dataplane/base/log.h"
+#include "dataplane/reassembly/count.h"
+
+enum { EXIT_SETTINGS = 2, EXIT_SOURCE = 5, CONN_MEMORY_BYTES = 256 * 1024 };
+
+static struct hash_key hash_key(const struct settings *s)
+{
+	struct hash_key k = { s->hash_seed, ~s->hash_seed };
+
+	/* Live, nobody may be able to choose packets that collide; a file must give the same every time. */
+	if (s->live && s->hash_seed == 0 && getrandom(&k, sizeof(k), 0) != sizeof(k))
+		log_warn("no random numbers: the flow hash can be guessed");
+	return k;
+}
+
+static struct decode_settings decode_settings(const struct settings *s, struct hash_key key,
+					      uint32_t worker)
+{
+	return (struct decode_settings){
+		.checksum = s->checksum != 0,
+		.extension_headers = (uint32_t)s->extension_headers,
+		.encapsulations = (uint32_t)s->encapsulations,
+		.fragment_bytes = s->fragment_bytes,
+		.fragments_per_datagram = (uint32_t)s->fragments_per_datagram,
+		.fragment_timeout_ns = s->fragment_timeout_ns,
+		.ignore_ports = s->ignores_ports ? s->ignore_ports : NULL,
+		.hash_key = key,
+		.worker = worker,
+		.workers = (uint32_t)s->workers,
+	};
+}
+
+static struct flow_settings flow_settings(const struct settings *s, uint32_t worker)
+{
+	return (struct flow_settings){
+		.flows = (uint32_t)s->flows,
+		.half_open = (uint32_t)s->half_open,
+		.timeout_ns = { [FLOW_HALF_OPEN] = s->half_open_timeout_ns,
+				[FLOW_LIVE] = s->idle_timeout_ns,
+				[FLOW_CLOSING] = s->closing_timeout_ns,
+				[FLOW_UDP] = s->udp_timeout_ns },
+		.worker = worker,
+		.workers = (uint32_t)s->workers,
+	};
+}
+
+static struct reassembly_settings reassembly_settings(const struct settings *s)
+{
+	return (struct reassembly_settings){
+		.gap_wait_ns = s->gap_wait_ns,
+		.held_bytes = (uint32_t)s->held_bytes,
+		.held_segments = (uint32_t)s->held_segments,
+		.held_worker_bytes = s->held_worker_bytes,
+		.history_bytes = (uint32_t)s->history_bytes,
+	};
+}
+
+static struct host_settings host_settings(const struct settings *s)
+{
+	return (struct host_settings){
+		.gap_wait_ns = s->gap_wait_ns,
+		.head_bytes = (uint32_t)s->head_bytes,
+		.head_fields = (uint32_t)s->head_fields,
+		.body_limit_bytes = (uint32_t)s->body_limit_bytes,
+		.conn_memory_bytes = CONN_MEMORY_BYTES,
+		.headers = s->headers,
+		.header_names = s->header_names,
+	};
+}
+
+/* Where reassembly ends: the choice of --format and --until. */
+static struct sink choose_sink(struct worker *w, const struct settings *s)
+{
+	if (strcmp(s->format, "streams") == 0)
+		return digest_sink(&w->digest);
+	if (s->until == STAGE_reassembly)
+		return count_sink();
+	return host_sink(&w->host);
+}
+
+static int say(int status, const char *what, int err)
+{
+	log_error("%s: %s", what, strerror(-err));
+	return status;
+}
+
+/* ---- sources --------------------------------------------------------------------- */
+
+static uint16_t add_interface(void *context, const char *name)
+{
+	return region_interface_add(context, name);
+}
+
+static const struct rx_backend *find_backend(const char *spec, const char **ret_argument)
+{
+	size_t bytes = strcspn(spec, ":");
+
+	*ret_argument = spec[bytes] == ':' ? spec + bytes + 1 : NULL;
+	return rx_backend_find(spec, bytes);
+}
+
+static int open_port(struct worker *w, const struct settings *s, const char *spec)
+{
+	struct rx_error err = { "" };
+	struct rx_open how = { .settings = s,
+			       .worker = w->number,
+			       .workers = w->workers,
+			       .iface = add_interface,
+			       .iface_context = &w->region };
+	const struct rx_backend *b = find_backend(spec, &how.argument);
+
+	if (b == NULL) {
+		log_error("--rx %s: no such source", spec);
+		return EXIT_SETTINGS;
+	}
+	if (b->open(&how, &w->rx.port[w->rx.count], &err) < 0) {
+		log_error("%s", err.text);
+		return EXIT_SOURCE;
+	}
+	w->rx.count++;
+	return 0;
+}
+
+static int open_ports(struct worker *w, const struct settings *s)
+{
+	int status = 0;
+
+	if (s->rx_count == 0)
+		return open_port(w, s, "file");
+	for (uint32_t i = 0; i < s->rx_count && status == 0; i++)
+		status = open_port(w, s, s->rx[i]);
+	return status;
+}
+
+/* ---- a worker ------------------------------------------------------------------------ */
+
+static int make_worker(struct dataplane *d, struct worker *w, uint32_t number, struct hash_key key)
+{
+	const struct settings *s = d->settings;
+	struct decode_settings decode = decode_settings(s, key, number);
+	struct flow_settings flow = flow_settings(s, number);
+	struct reassembly_settings reassembly = reassembly_settings(s);
+	struct host_settings host = host_settings(s);
+	struct pair_settings pair = { .open_requests = (uint32_t)s->open_requests,
+				      .request_timeout_ns = s->request_timeout_ns,
+				      .stop = s->until == STAGE_dissect };
+	struct emit_settings emit = { .waits = !d->live,
+				      .cut = s->until == STAGE_emit,
+				      .stop_pair = s->until == STAGE_pair };
+	struct rx_error error = { "" };
+	int err;
+
+	w->number = number;
+	w->workers = d->workers;
+	w->until = (enum stage)s->until;
+	w->door = &d->door;
+	w->start = &d->start;
+	w->done_fd = d->done_fd;
+	w->end = RX_END;
+	err = arena_init(&w->arena);
+	if (err < 0)
+		return say(EXIT_SOURCE, "worker memory", err);
+	err = region_create(&w->region, number, d->workers, s->ring_bytes, dissector_count, s->run);
+	if (err < 0)
+		return say(EXIT_SOURCE, "shared memory for the record ring", err);
+	if (filter_init(&w->filter, s->filter, number, d->workers, &w->counters, &error) < 0) {
+		log_error("%s", error.text);
+		return EXIT_SETTINGS;
+	}
+	err = decode_init(&w->decode, &decode, &w->arena, &w->counters);
+	if (err < 0)
+		return say(EXIT_SOURCE, "memory for fragments", err);
+	err = flow_init(&w->flow, &flow, &w->counters, &w->clock, reassembly_close, &w->reassembly);
+	if (err < 0)
+		return say(EXIT_SOURCE, "memory for the flow table", err);
+	err = identify_init(&w->identify, d->identify, w->identify.enabled);
+	if (err < 0)
+		return say(EXIT_SOURCE, "memory for the pattern scanner", err);
+	emit_init(&w->emit, &emit, &w->region, &w->counters, &d->door, d->bell_fd, &w->timer);
+	pair_init(&w->pair, &pair, &w->emit, &w->arena, &w->counters, &w->clock, &w->timer);
+	host_init(&w->host, &host, &w->identify, &w->pair, &w->arena, &w->counters, &w->clock,
+		  &w->timer);
+	w->digest = (struct digest){ &w->arena, &w->emit, &w->counters };
+	reassembly_init(&w->reassembly, &reassembly, &w->flow, &w->arena, &w->counters, &w->clock,
+			choose_sink(w, s));
+	return open_ports(w, s);
+}
+
+static int compile_patterns(struct dataplane *d, uint64_t *ret_enabled)
+{
+	const char *bad = "";
+	int err = identify_compile(d->settings->dissectors, &d->identify, ret_enabled, &bad);
+
+	if (err == -EINVAL) {
+		log_error("--dissectors: %s: no such dissector", bad);
+		return EXIT_SETTINGS;
+	}
+	return err < 0 ? say(EXIT_SOURCE, "pattern scanner", err) : 0;
+}
+
+int setup_dataplane(struct dataplane *d, const struct settings *s)
+{
+	struct hash_key key = hash_key(s);
+	uint64_t enabled = 0;
+	int status;
+
+	*d = (struct dataplane){ .settings = s,
+				 .workers = (uint32_t)s->workers,
+				 .live = s->live != 0,
+				 .bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+				 .done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+	if (d->bell_fd < 0 || d->done_fd < 0)
+		return say(EXIT_SOURCE, "eventfd", -errno);
+	pthread_barrier_init(&d->start, NULL, d->workers + 1);
+	d->worker = aligned_alloc(CACHE_LINE_BYTES,
+				  sizeof(struct worker) / CACHE_LINE_BYTES * CACHE_LINE_BYTES *
+						  d->workers +
+					  d->workers * CACHE_LINE_BYTES);
+	if (d->worker == NULL)
+		return say(EXIT_SOURCE, "worker memory", -ENOMEM);
+	memset(d->worker, 0, sizeof(struct worker) * d->workers);
+	status = compile_patterns(d, &enabled);
+	for (uint32_t i = 0; i < d->workers && status == 0; i++) {
+		d->worker[i].identify.enabled = enabled;
+		status = make_worker(d, &d->worker[i], i, key);
+	}
+	return status;
+}
+
+static void undo_worker(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->rx.count; i++)
+		((const struct rx_port_head *)w->rx.port[i])->backend->close(w->rx.port[i]);
+	identify_fini(&w->identify);
+	flow_fini(&w->flow);
+	decode_fini(&w->decode);
+	filter_fini(&w->filter);
+	pair_fini(&w->pair);
+	arena_fini(&w->arena);
+	region_destroy(&w->region);
+}
+
+void setup_undo(struct dataplane *d)
+{
+	for (uint32_t i = 0; i < d->workers && d->worker != NULL; i++)
+		undo_worker(&d->worker[i]);
+	free(d->worker);
+	identify_free(d->identify);
+	if (d->bell_fd > 0)
+		close(d->bell_fd);
+	if (d->done_fd > 0)
+		close(d->done_fd);
+	pthread_barrier_destroy(&d->start);
+	*d = (struct dataplane){ 0 };
+}

@@ -1,0 +1,225 @@
+/* worker - one core, the stages in order. Start reading at worker_turn(). */
+#include "dataplane/worker.h"
+
+#include <stdatomic.h>
+#include <unistd.h>
+
+#define PUBLISH_EVERY_NS (10 * UINT64_C(1000000))
+
+/* ---- rx ----------------------------------------------------------------------- */
+
+/* One port's frames per turn; ports take turns, so that neither direction of a TAP can starve the other. */
+static void rx_pull(struct ports *rx, struct burst *b)
+{
+	b->count = 0;
+	rx->pulled = NULL;
+	for (uint32_t i = 0; i < rx->count && b->count == 0; i++) {
+		struct rx_port *p = rx->port[rx->next];
+		const struct rx_backend *backend = ((const struct rx_port_head *)p)->backend;
+
+		rx->next = rx->next + 1 == rx->count ? 0 : rx->next + 1;
+		b->count = backend->pull(p, b->packet, BURST_PACKETS);
+		rx->pulled = p;
+	}
+}
+
+static void rx_give_back(struct ports *rx)
+{
+	if (rx->pulled != NULL)
+		((const struct rx_port_head *)rx->pulled)->backend->give_back(rx->pulled);
+}
+
+/* Every worker sees every packet's time, so timers do not depend on how flows are shared out. */
+static void note_time(struct worker *w, struct burst *b)
+{
+	for (uint32_t i = 0; i < b->count; i++) {
+		struct packet *p = &b->packet[i];
+		uint32_t epoch = w->clock.epoch;
+
+		p->epoch = clock_see(&w->clock, p->ts_ns);
+		p->now_ns = w->clock.now_ns;
+		if (unlikely(p->epoch != epoch && w->number == 0))
+			count(&w->counters, clock_set);
+	}
+}
+
+/* ---- --until --------------------------------------------------------------------- */
+
+static void cut_after_rx(struct worker *w, struct burst *b)
+{
+	for (uint32_t i = 0; i < b->count; i++) {
+		if (b->packet[i].number % w->workers != w->number)
+			continue;
+		count(&w->counters, received);
+		count_by(&w->counters, received_bytes, b->packet[i].caplen_bytes);
+		count(&w->counters, cut_rx);
+	}
+	b->count = 0;
+}
+
+static void cut_after(struct worker *w, struct burst *b, enum stage stage, enum counter counter)
+{
+	if (likely(w->until != stage))
+		return;
+	w->counters.value[counter] += b->count;
+	b->count = 0;
+}
+
+/* ---- a turn ------------------------------------------------------------------------ */
+
+static void reassemble(struct worker *w, struct burst *b)
+{
+	uint64_t end_ns = w->clock.now_ns;
+
+	count_by(&w->counters, to_flow, b->count);
+	for (uint32_t i = 0; i < b->count; i++) {
+		w->clock.now_ns = b->packet[i].now_ns;
+		reassembly_packet(&w->reassembly, &b->packet[i]);
+	}
+	w->clock.now_ns = end_ns;
+}
+
+static uint32_t worker_turn(struct worker *w)
+{
+	struct burst *b = &w->burst;
+	uint32_t pulled;
+
+	stage_switch(&w->timer, STAGE_rx);
+	rx_pull(&w->rx, b); /* frames in */
+	pulled = b->count;
+	note_time(w, b);
+	if (unlikely(w->until == STAGE_rx))
+		cut_after_rx(w, b);
+	filter_burst(&w->filter, b); /* what the user did not ask for is out */
+	stage_switch(&w->timer, STAGE_decode);
+	decode_burst(&w->decode, b); /* headers found, offsets noted */
+	cut_after(w, b, STAGE_decode, C_cut_decode);
+	stage_switch(&w->timer, STAGE_flow);
+	flow_burst(&w->flow, b); /* each packet has a flow; nothing is freed */
+	cut_after(w, b, STAGE_flow, C_cut_flow);
+	stage_switch(&w->timer, STAGE_reassembly);
+	reassemble(w, b); /* in order -> sink -> messages -> pairs -> ring */
+	stage_switch(&w->timer, STAGE_flow);
+	flow_release(&w->flow); /* flows that ended by time go now */
+	stage_switch(&w->timer, STAGE_emit);
+	emit_publish(&w->emit); /* one release store */
+	stage_switch(&w->timer, STAGE_rx);
+	rx_give_back(&w->rx); /* every frame returns to its back end */
+	return pulled;
+}
+
+/* ---- chores ---------------------------------------------------------------------------- */
+
+static void time_this_turn(struct worker *w)
+{
+	w->timer.on = w->turn % STAGE_TIMED_ONE_IN == 0;
+	w->timer.since = w->timer.on ? clock_cycles() : 0;
+}
+
+static void sum_up_turn(struct worker *w, uint32_t pulled)
+{
+	w->turn++;
+	count(&w->counters, turns);
+	if (likely(!w->timer.on))
+		return;
+	stage_switch(&w->timer, STAGE_rx);
+	count_by(&w->counters, timed_packets, pulled);
+	for (int s = STAGE_rx; s <= STAGE_emit; s++)
+		w->counters.value[C_cycles_rx + s] = w->timer.cycles[s];
+}
+
+static void publish_ports(struct worker *w)
+{
+	struct region_header *h = w->region.header;
+	uint64_t offered = 0, received = 0, lost[RX_LOST_COUNT] = { 0 };
+	uint64_t position = 0, total = 0;
+
+	for (uint32_t i = 0; i < w->rx.count; i++) {
+		struct rx_counters c = { 0 };
+
+		((const struct rx_port_head *)w->rx.port[i])->backend->counters(w->rx.port[i], &c);
+		offered = c.offered == RX_UNKNOWN || offered == RX_UNKNOWN ? RX_UNKNOWN
+									   : offered + c.offered;
+		received += c.received;
+		position += c.position_bytes;
+		total += c.position_total_bytes;
+		for (int k = 0; k < RX_LOST_COUNT; k++)
+			lost[k] += c.lost[k];
+	}
+	gauge_set(&w->counters, position_bytes, position);
+	gauge_set(&w->counters, position_total_bytes, total);
+	atomic_store_explicit(&h->offered, offered, memory_order_relaxed);
+	atomic_store_explicit(&h->port_received, received, memory_order_relaxed);
+	for (int k = 0; k < RX_LOST_COUNT; k++)
+		atomic_store_explicit(&h->lost[k], lost[k], memory_order_relaxed);
+}
+
+static void publish(struct worker *w)
+{
+	struct counters *c = &w->counters;
+
+	gauge_set(c, payload_held, w->reassembly.held_bytes);
+	gauge_set(c, requests_open, w->pair.open_requests);
+	gauge_set(c, responses_open, w->pair.open_responses);
+	gauge_set(c, flows_live,
+		  w->flow.age[FLOW_LIVE].count + w->flow.age[FLOW_HALF_OPEN].count);
+	if (w->number == 0)
+		gauge_set(c, heap_bytes, arena_process_bytes());
+	publish_ports(w);
+	counters_publish(w->region.counters, c);
+}
+
+static void publish_when_due(struct worker *w)
+{
+	uint64_t now = clock_monotonic_ns();
+
+	if (now < w->publish_ns)
+		return;
+	w->publish_ns = now + PUBLISH_EVERY_NS;
+	publish(w);
+}
+
+/* A port that has nothing now may be at its end. Returns true when all are; w->end is the gravest. */
+static bool ports_ended(struct worker *w)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < w->rx.count; i++) {
+		struct rx_port *p = w->rx.port[i];
+		enum rx_state s = ((const struct rx_port_head *)p)->backend->state(p, NULL);
+
+		all = all && s != RX_OPEN;
+		w->end = s > w->end ? s : w->end;
+	}
+	return all;
+}
+
+static bool stop_asked(const struct worker *w)
+{
+	return atomic_load_explicit(&w->door->stop, memory_order_relaxed);
+}
+
+void *worker_run(void *worker)
+{
+	struct worker *w = worker;
+	uint64_t one = 1;
+
+	pthread_barrier_wait(w->start);
+	while (!stop_asked(w)) {
+		uint32_t pulled;
+
+		time_this_turn(w);
+		pulled = worker_turn(w);
+		sum_up_turn(w, pulled);
+		publish_when_due(w);
+		if (pulled == 0 && ports_ended(w))
+			break;
+	}
+	flow_close_all(&w->flow, WHY_capture_ended);
+	publish(w);
+	ring_close(&w->region.ring);
+	atomic_store_explicit(&w->region.header->state, REGION_FINISHED, memory_order_release);
+	if (write(w->done_fd, &one, sizeof(one)) < 0)
+		return w;
+	return NULL;
+}

@@ -1,0 +1,69 @@
+/* worker - one core: the stages in order, and the chores in the gaps.
+ *
+ * A worker owns everything in this struct and shares no mutable word with
+ * another worker. What others may see of it is in its region (shm/region.h),
+ * what it is told comes through `door`.
+ */
+#ifndef DATAPLANE_WORKER_H
+#define DATAPLANE_WORKER_H
+
+#include <pthread.h>
+
+#include "dataplane/base/arena.h"
+#include "dataplane/burst.h"
+#include "dataplane/decode/decode.h"
+#include "dataplane/dissect/host.h"
+#include "dataplane/emit/emit.h"
+#include "dataplane/flow/flow.h"
+#include "dataplane/pair/pair.h"
+#include "dataplane/reassembly/digest.h"
+#include "dataplane/reassembly/reassembly.h"
+#include "dataplane/rx/filter.h"
+#include "dataplane/rx/rx.h"
+#include "dataplane/shm/region.h"
+#include "dataplane/shm/settings.h"
+#include "dataplane/stage.h"
+
+/* The ports of one worker: one per --rx. */
+struct ports {
+	struct rx_port *port[SETTINGS_RX_MAX];
+	uint32_t count;
+	uint32_t next; /* the port asked first in the next turn */
+	struct rx_port *pulled; /* whose frames this burst holds; NULL: none */
+};
+
+struct worker {
+	/* every turn */
+	struct burst burst;
+	struct ports rx;
+	struct filter filter;
+	struct decode decode;
+	struct flow_table flow;
+	struct reassembly reassembly;
+	struct host host;
+	struct pair pair;
+	struct emit emit;
+	struct counters counters;
+	struct pipeline_clock clock;
+	struct stage_timer timer;
+	enum stage until;
+	uint32_t number, workers;
+	/* set-up and chores */
+	struct digest digest;
+	struct identify identify;
+	struct arena arena;
+	struct region_writer region;
+	struct emit_door *door;
+	uint64_t publish_ns; /* CLOCK_MONOTONIC at which counters are published next */
+	uint64_t turn;
+	pthread_t thread;
+	pthread_barrier_t *start; /* all threads and main: after it nothing can be opened */
+	int done_fd;              /* eventfd: written when the worker has finished */
+	enum rx_state end;        /* gravest state of its ports at the end */
+};
+
+/* worker_run - thread: wait for the start, work until the input ends or the stop is asked for, close
+ * the books. The argument is the worker. */
+void *worker_run(void *worker);
+
+#endif
