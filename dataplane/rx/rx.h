@@ -63,7 +63,7 @@ struct rx_open {
 	const struct settings *settings;
 	const char *argument;  /* behind `NAME:` of --rx; NULL for `file`, whose inputs are in the settings */
 	uint32_t worker, workers;
-	rx_iface_fn *iface;    /* returns the index to put into packets; NULL: nobody cares */
+	rx_iface_fn *iface;    /* returns an index; packets carry it plus 1. NULL: nobody cares */
 	void *iface_context;
 };
 

@@ -1,0 +1,871 @@
+/* synth - invents HTTP traffic, so that tests and benchmarks need no network and no file.
+ *
+ *     open     every connection: SYN, SYN/ACK, ACK
+ *     talk     in rounds; a round visits the connections in groups of GROUP: the
+ *              requests of a whole group, `pipelining` for each connection, then
+ *              their responses. Who receives a message acknowledges every second
+ *              segment of it but the last, which the next message acknowledges
+ *     fill     acknowledgements until the number of packets asked for is reached
+ *     close    every connection: FIN, FIN, ACK
+ *
+ * So the counts are known beforehand. With R and S segments in a request and a
+ * response an exchange takes X = R + (R-1)/2 + S + (S-1)/2 packets, a connection
+ * 6 more, and `packets` packets on `connections` connections hold
+ * (packets - 6 * connections) / X pairs.
+ *
+ * The n-th exchange of all asks for /n, and its response says X-Number: n, so a pair
+ * that was shifted shows. The same argument gives the same bytes, always.
+ *
+ * Segments are copied from the two messages, made once; only headers, the number and the
+ * checksum, which is a sum over what changes, are written per packet.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/base/compiler.h"
+#include "dataplane/rx/rx.h"
+#include "dataplane/shm/settings.h"
+
+enum {
+	GROUP = 32,
+	NUMBER_DIGITS = 12,
+	OPENING_PACKETS = 3,
+	CLOSING_PACKETS = 3,
+	ETHERNET_BYTES = 14,
+	IPV4_BYTES = 20,
+	IPV6_BYTES = 40,
+	TCP_BYTES = 20,
+	SYN_OPTION_BYTES = 8,
+	HEADERS_MAX = ETHERNET_BYTES + IPV6_BYTES + TCP_BYTES + SYN_OPTION_BYTES,
+	SERVER_PORT = 80,
+	CLIENT_PORT_FIRST = 10000,
+	CLIENT_PORTS = 50000, /* per client address */
+};
+
+#define FIRST_TS_NS (UINT64_C(1735689600) * CLOCK_SECOND_NS) /* 2025-01-01 */
+
+/* ---- the argument ------------------------------------------------------------- */
+
+/* X(name, default, min, max, "help") */
+/* clang-format off */
+#define COUNT_LIST(X) \
+	X(packets,     0, 7, UINT64_C(1) << 40, "segments on the wire (1000000); the last few fill up what is no whole exchange") \
+	X(pairs,       0, 1, UINT64_C(1) << 36, "exchanges, instead of packets") \
+	X(seconds,     0, 1, 1 << 20, "capture time, instead of packets: packets = seconds * rate") \
+	X(rate,        1000000, 1, 1000000000, "packets per second of capture time (1000000)") \
+	X(size,        1024, 0, 16 << 20, "bytes of each response body (1024)") \
+	X(request,     80, 64, 1 << 20, "bytes of each request (80)") \
+	X(connections, 50, 1, 1 << 22, "keep-alive connections (50)") \
+	X(pipelining,  1, 1, 1 << 16, "requests that a client sends before it waits (1)") \
+	X(mss,         1460, 1, 65000, "payload of a segment, at most (1460)") \
+	X(seed,        1, 0, UINT64_MAX, "of everything that looks random (1)") \
+	X(v6,          0, 0, 1, "1: IPv6 (0)")
+#define PORTION_LIST(X) \
+	X(disorder,    "portion of the segments with payload that change places with the packet behind them (0)") \
+	X(loss,        "portion that is missing from the capture, told as lost (0)") \
+	X(duplicates,  "portion that comes twice (0)")
+/* clang-format on */
+
+struct plan {
+#define COUNT_FIELD(name, def, min, max, help) uint64_t name;
+	COUNT_LIST(COUNT_FIELD)
+#define PORTION_FIELD(name, help) double name;
+	PORTION_LIST(PORTION_FIELD)
+};
+
+static const struct count_key {
+	const char *name;
+	size_t offset;
+	uint64_t def, min, max;
+} count_key[] = {
+#define COUNT_KEY(name, def, min, max, help) { #name, offsetof(struct plan, name), def, min, max },
+	COUNT_LIST(COUNT_KEY)
+};
+
+static const struct portion_key {
+	const char *name;
+	size_t offset;
+} portion_key[] = {
+#define PORTION_KEY(name, help) { #name, offsetof(struct plan, name) },
+	PORTION_LIST(PORTION_KEY)
+};
+
+__attribute__((format(printf, 2, 3))) static int refuse(struct rx_error *err, const char *format,
+							...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(err->text, sizeof(err->text), format, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+static int set_count(struct plan *plan, const struct count_key *k, const char *value,
+		     struct rx_error *err)
+{
+	uint64_t *field = (uint64_t *)(void *)((char *)plan + k->offset);
+	char *end;
+
+	errno = 0;
+	*field = strtoull(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end != 0 || errno != 0 || *field < k->min ||
+	    *field > k->max)
+		return refuse(err,
+			      "synth: %s=%s: a number from %" PRIu64 " to %" PRIu64 " is needed",
+			      k->name, value, k->min, k->max);
+	return 0;
+}
+
+static int set_portion(struct plan *plan, const struct portion_key *k, const char *value,
+		       struct rx_error *err)
+{
+	double *field = (double *)(void *)((char *)plan + k->offset);
+	char *end;
+
+	*field = strtod(value, &end);
+	/* Written so that "nan" is refused too. */
+	if (end == value || *end != 0 || !(*field >= 0 && *field <= 1))
+		return refuse(err, "synth: %s=%s: a portion from 0 to 1 is needed", k->name, value);
+	return 0;
+}
+
+static int set_key(struct plan *plan, const char *key, const char *value, struct rx_error *err)
+{
+	for (size_t i = 0; i < array_count(count_key); i++)
+		if (strcmp(key, count_key[i].name) == 0)
+			return set_count(plan, &count_key[i], value, err);
+	for (size_t i = 0; i < array_count(portion_key); i++)
+		if (strcmp(key, portion_key[i].name) == 0)
+			return set_portion(plan, &portion_key[i], value, err);
+	return refuse(err, "synth: there is no option %s", key);
+}
+
+static int parse_argument(struct plan *plan, const char *argument, struct rx_error *err)
+{
+	char text[512], *rest = text, *word;
+	int code = 0;
+
+	for (size_t i = 0; i < array_count(count_key); i++)
+		*(uint64_t *)(void *)((char *)plan + count_key[i].offset) = count_key[i].def;
+	if (argument == NULL || argument[0] == 0)
+		return 0;
+	if (snprintf(text, sizeof(text), "%s", argument) >= (int)sizeof(text))
+		return refuse(err, "synth: the argument is longer than %zu bytes",
+			      sizeof(text) - 1);
+	while (code == 0 && (word = strsep(&rest, ",")) != NULL) {
+		char *value = strchr(word, '=');
+
+		if (value == NULL)
+			return refuse(err, "synth: %s: an option is written NAME=VALUE", word);
+		*value++ = 0;
+		code = set_key(plan, word, value, err);
+	}
+	return code;
+}
+
+/* ---- the two messages ------------------------------------------------------------ */
+
+struct message {
+	uint8_t *bytes;
+	uint32_t length, segments;
+	uint32_t number_at;    /* where its number goes */
+	uint32_t *segment_sum; /* of each segment's bytes, as if the number were zeros */
+};
+
+/* sum16 - of big-endian 16-bit words, not yet folded; a last odd byte is a high one. */
+static uint64_t sum16(const uint8_t *at, size_t bytes)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i + 1 < bytes; i += 2)
+		sum += (uint64_t)at[i] << 8 | at[i + 1];
+	if (bytes % 2 != 0)
+		sum += (uint64_t)at[bytes - 1] << 8;
+	return sum;
+}
+
+static uint16_t fold(uint64_t sum)
+{
+	while (sum > 0xffff)
+		sum = (sum >> 16) + (sum & 0xffff);
+	return (uint16_t)sum;
+}
+
+static uint32_t segment_bytes(const struct message *m, uint32_t mss, uint32_t index)
+{
+	uint32_t left = m->length - index * mss;
+
+	return left < mss ? left : mss;
+}
+
+/* message_cut - the sums of its segments. The number's bytes are zero from here on. */
+static int message_cut(struct message *m, uint32_t mss)
+{
+	m->segments = (m->length + mss - 1) / mss;
+	m->segment_sum = calloc(m->segments, sizeof(*m->segment_sum));
+	if (m->segment_sum == NULL)
+		return -ENOMEM;
+	memset(m->bytes + m->number_at, 0, NUMBER_DIGITS);
+	for (uint32_t i = 0; i < m->segments; i++)
+		m->segment_sum[i] = fold(
+			sum16(m->bytes + (size_t)i * mss, segment_bytes(m, mss, i)));
+	return 0;
+}
+
+static int request_make(struct message *m, uint32_t bytes, uint32_t mss)
+{
+	static const char head[] = "GET /000000000000 HTTP/1.1\r\nHost: synth.test\r\nX-Fill: ";
+
+	*m = (struct message){ .bytes = malloc(bytes), .length = bytes, .number_at = 5 };
+	if (m->bytes == NULL)
+		return -ENOMEM;
+	memset(m->bytes, 'x', bytes);
+	memcpy(m->bytes, head, sizeof(head) - 1);
+	memcpy(m->bytes + bytes - 4, "\r\n\r\n", 4);
+	return message_cut(m, mss);
+}
+
+static int response_make(struct message *m, uint32_t body_bytes, uint32_t mss)
+{
+	char head[128];
+	int n = snprintf(head, sizeof(head),
+			 "HTTP/1.1 200 OK\r\nX-Number: 000000000000\r\nContent-Length: %" PRIu32
+			 "\r\n\r\n",
+			 body_bytes);
+	uint32_t length = (uint32_t)n + body_bytes;
+
+	*m = (struct message){ .bytes = malloc(length), .length = length, .number_at = 27 };
+	if (m->bytes == NULL)
+		return -ENOMEM;
+	memcpy(m->bytes, head, (size_t)n);
+	for (uint32_t i = 0; i < body_bytes; i++)
+		m->bytes[(uint32_t)n + i] = (uint8_t)('a' + i % 26);
+	return message_cut(m, mss);
+}
+
+static void message_free(struct message *m)
+{
+	free(m->bytes);
+	free(m->segment_sum);
+}
+
+/* ---- the order of segments ---------------------------------------------------------- */
+
+enum phase { PHASE_OPEN, PHASE_TALK, PHASE_FILL, PHASE_CLOSE, PHASE_OVER };
+
+/* What goes on the wire next. */
+struct segment {
+	uint32_t connection;
+	bool from_client;
+	uint8_t flags;
+	uint32_t seq, ack;
+	const struct message *message; /* NULL: no payload */
+	uint32_t index;                /* of the segment in it */
+	uint64_t number;               /* of the exchange */
+};
+
+/* A frame being put together or held back. */
+struct slot {
+	uint8_t *frame;
+	uint32_t bytes;
+};
+
+struct synth_port {
+	struct rx_port_head head;
+	/* every packet: where the traffic is */
+	enum phase phase;
+	uint32_t connection; /* that acts */
+	uint32_t step;       /* of its opening or closing */
+	bool responding;     /* the group's servers speak */
+	uint32_t group;      /* its first connection */
+	uint32_t exchange;   /* in the batch of this connection */
+	uint32_t segment;    /* next of the message */
+	bool ack_due;        /* the receiver acknowledges what it has of it */
+	uint64_t done;       /* exchanges of each connection before this round */
+	uint64_t fill_left;
+	struct message request, response;
+	/* every packet: what becomes of it */
+	uint64_t random;
+	uint64_t made, lost, given;
+	uint64_t ts_ns, ts_rest;
+	uint32_t used;                                 /* slots lent out */
+	bool repeat;                                   /* the packet given last comes again */
+	bool held, held_due;                           /* `spare` holds a packet; it is its turn */
+	uint64_t lose_below, swap_below, repeat_below; /* portions of 2^32 */
+	uint32_t cut_bytes;
+	struct slot slot[BURST_PACKETS], spare;
+	uint32_t last; /* slot of the packet given last */
+	/* set-up */
+	uint32_t connections, mss;
+	uint64_t pipelining, pairs, rate, seed;
+	bool v6;
+	uint8_t *frames;
+};
+
+extern const struct rx_backend rx_synth;
+
+static struct synth_port *of(struct rx_port *p)
+{
+	return (struct synth_port *)(void *)p;
+}
+
+static uint64_t mix(uint64_t x)
+{
+	x += UINT64_C(0x9e3779b97f4a7c15);
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+/* quota - exchanges of a connection in all. */
+static uint64_t quota(const struct synth_port *p, uint32_t connection)
+{
+	return p->pairs / p->connections + (connection < p->pairs % p->connections);
+}
+
+/* batch - its exchanges of this round. */
+static uint32_t batch(const struct synth_port *p, uint32_t connection)
+{
+	uint64_t all = quota(p, connection), left = all > p->done ? all - p->done : 0;
+
+	return (uint32_t)(left < p->pipelining ? left : p->pipelining);
+}
+
+/* speak - a segment of `connection`; what each side has sent before is in exchanges. */
+static struct segment speak(const struct synth_port *p, uint32_t connection, bool from_client,
+			    uint64_t requests, uint64_t responses)
+{
+	uint64_t isn = mix(p->seed ^ mix(connection));
+	uint32_t client = (uint32_t)isn + 1 + (uint32_t)requests * p->request.length;
+	uint32_t server = (uint32_t)(isn >> 32) + 1 + (uint32_t)responses * p->response.length;
+
+	return (struct segment){
+		.connection = connection,
+		.from_client = from_client,
+		.flags = TCP_ACK,
+		.seq = from_client ? client : server,
+		.ack = from_client ? server : client,
+	};
+}
+
+static struct segment next_opening(struct synth_port *p)
+{
+	struct segment s = speak(p, p->connection, p->step != 1, 0, 0);
+
+	if (p->step < 2) {
+		s.flags = p->step == 0 ? TCP_SYN : TCP_SYN | TCP_ACK;
+		s.seq--;
+	}
+	if (p->step == 0)
+		s.ack = 0;
+	if (++p->step < OPENING_PACKETS)
+		return s;
+	p->step = 0;
+	if (++p->connection < p->connections)
+		return s;
+	p->connection = 0;
+	p->phase = PHASE_TALK;
+	return s;
+}
+
+static struct segment next_closing(struct synth_port *p)
+{
+	uint64_t all = quota(p, p->connection);
+	struct segment s = speak(p, p->connection, p->step != 1, all, all);
+
+	if (p->step < 2)
+		s.flags = TCP_FIN | TCP_ACK;
+	if (p->step == 1)
+		s.ack++;
+	if (p->step == 2) {
+		s.seq++;
+		s.ack++;
+	}
+	if (++p->step < CLOSING_PACKETS)
+		return s;
+	p->step = 0;
+	if (++p->connection == p->connections)
+		p->phase = PHASE_OVER;
+	return s;
+}
+
+static struct segment next_filling(struct synth_port *p)
+{
+	uint64_t all = quota(p, p->connection);
+	struct segment s = speak(p, p->connection, true, all, all);
+
+	p->connection = (p->connection + 1) % p->connections;
+	if (--p->fill_left == 0) {
+		p->connection = 0;
+		p->phase = PHASE_CLOSE;
+	}
+	return s;
+}
+
+/* turn - to the next connection, the group's servers, the next group, the next round. */
+static void turn(struct synth_port *p)
+{
+	uint32_t left = p->connections - p->group;
+	uint32_t group_end = p->group + (left < GROUP ? left : GROUP);
+
+	if (++p->connection < group_end)
+		return;
+	p->connection = p->group;
+	p->responding = !p->responding;
+	if (p->responding)
+		return;
+	p->group = p->connection = group_end;
+	if (group_end < p->connections)
+		return;
+	p->group = p->connection = 0;
+	p->done += p->pipelining;
+	if (batch(p, 0) == 0) /* the first connection has the most */
+		p->phase = p->fill_left > 0 ? PHASE_FILL : PHASE_CLOSE;
+}
+
+/* next_batch - In the last round some connections have nothing more to say. */
+static void next_batch(struct synth_port *p)
+{
+	p->exchange = 0;
+	do
+		turn(p);
+	while (p->phase == PHASE_TALK && batch(p, p->connection) == 0);
+}
+
+/* next_talking - a segment of a message, or the acknowledgement of the one before. */
+static struct segment next_talking(struct synth_port *p)
+{
+	const struct message *m = p->responding ? &p->response : &p->request;
+	uint32_t all = batch(p, p->connection);
+	bool from_client = p->responding == p->ack_due;
+	/* Servers begin when the whole batch of requests is there. */
+	uint64_t requests = p->done + (p->responding ? all : p->exchange);
+	uint64_t responses = p->done + (p->responding ? p->exchange : 0);
+	struct segment s = speak(p, p->connection, from_client, requests, responses);
+	uint32_t offset = p->segment * p->mss;
+
+	if (p->ack_due) {
+		s.ack += offset;
+		p->ack_due = false;
+		return s;
+	}
+	s.seq += offset;
+	s.message = m;
+	s.index = p->segment++;
+	s.number = (p->done + p->exchange) * p->connections + p->connection + 1;
+	if (p->segment < m->segments) {
+		p->ack_due = p->segment % 2 == 0;
+		return s;
+	}
+	s.flags |= TCP_PSH;
+	p->segment = 0;
+	if (++p->exchange == all)
+		next_batch(p);
+	return s;
+}
+
+static struct segment next_segment(struct synth_port *p)
+{
+	switch (p->phase) {
+	case PHASE_OPEN: return next_opening(p);
+	case PHASE_TALK: return next_talking(p);
+	case PHASE_FILL: return next_filling(p);
+	default: return next_closing(p);
+	}
+}
+
+/* ---- frames ---------------------------------------------------------------------------- */
+
+static uint8_t *put16(uint8_t *at, uint32_t v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+	return at + 2;
+}
+
+static uint8_t *put32(uint8_t *at, uint32_t v)
+{
+	v = __builtin_bswap32(v);
+	memcpy(at, &v, sizeof(v));
+	return at + sizeof(v);
+}
+
+/* put_address - of the server, or of the client that `connection` belongs to. */
+static uint8_t *put_address(uint8_t *at, const struct synth_port *p, uint32_t connection,
+			    bool client)
+{
+	uint32_t host = client ? connection / CLIENT_PORTS + 1 : 1;
+	uint32_t net = client ? 1 : 0;
+
+	if (!p->v6)
+		return put32(at, 10u << 24 | net << 16 | host); /* 10.0.0.1, 10.1.0.0/16 */
+	at = put32(at, UINT32_C(0xfd000000));                   /* fd00::1, fd00::1:0:0/96 */
+	at = put32(at, 0);
+	at = put32(at, net);
+	return put32(at, host);
+}
+
+static uint8_t *put_ethernet(uint8_t *at, const struct segment *s, bool v6)
+{
+	/* Locally administered; the last byte tells server and client apart. */
+	static const uint8_t station[2][6] = { { 2, 0, 0, 0, 0, 1 }, { 2, 0, 0, 0, 0, 2 } };
+
+	memcpy(at, station[!s->from_client], 6);
+	memcpy(at + 6, station[s->from_client], 6);
+	return put16(at + 12, v6 ? 0x86dd : 0x0800);
+}
+
+/* put_ip - Returns where TCP begins; *ret_sum is the sum of the pseudo header (RFC 9293 3.1). */
+static uint8_t *put_ip(uint8_t *at, const struct synth_port *p, const struct segment *s,
+		       uint32_t tcp_bytes, uint64_t *ret_sum)
+{
+	uint8_t *address = at + (p->v6 ? 8 : 12), *end;
+
+	end = put_address(address, p, s->connection, s->from_client);
+	end = put_address(end, p, s->connection, !s->from_client);
+	*ret_sum = sum16(address, (size_t)(end - address)) + IPPROTO_TCP + tcp_bytes;
+	if (p->v6) {
+		put32(at, UINT32_C(0x60000000));
+		put16(at + 4, tcp_bytes);
+		put16(at + 6, IPPROTO_TCP << 8 | 64); /* next header, hop limit */
+		return end;
+	}
+	put32(at, UINT32_C(0x45000000) | (IPV4_BYTES + tcp_bytes));
+	put32(at + 4, UINT32_C(0x00004000)); /* do not fragment */
+	put32(at + 8, UINT32_C(64) << 24 | IPPROTO_TCP << 16);
+	put16(at + 10, (uint16_t)~fold(sum16(at, IPV4_BYTES)));
+	return end;
+}
+
+/* put_options - on SYNs: a window scale, because pipelined responses exceed 64 KiB. */
+static uint32_t put_options(uint8_t *at, const struct synth_port *p, uint8_t flags)
+{
+	if (!(flags & TCP_SYN))
+		return 0;
+	put32(at, UINT32_C(0x02040000) | p->mss);
+	put32(at + 4, UINT32_C(0x0103030a)); /* no operation; shift by 10 */
+	return SYN_OPTION_BYTES;
+}
+
+/* put_number - the part of the exchange's number that lies in this segment. Returns its sum. */
+static uint64_t put_number(uint8_t *payload, const struct segment *s, uint32_t mss, uint32_t bytes)
+{
+	uint32_t first = s->index * mss, at = s->message->number_at + NUMBER_DIGITS;
+	uint64_t rest = s->number, sum = 0;
+
+	if (first >= at || first + bytes <= s->message->number_at)
+		return 0;
+	for (int i = 0; i < NUMBER_DIGITS; i++, rest /= 10) {
+		uint8_t digit = (uint8_t)('0' + rest % 10);
+		uint32_t offset = --at - first; /* wraps for digits of the segment before */
+
+		if (offset >= bytes)
+			continue;
+		payload[offset] = digit;
+		sum += offset % 2 == 0 ? (uint64_t)digit << 8 : digit;
+	}
+	return sum;
+}
+
+/* put_payload - Returns its bytes, adding their sum to *sum. */
+static uint32_t put_payload(uint8_t *at, const struct synth_port *p, const struct segment *s,
+			    uint64_t *sum)
+{
+	const struct message *m = s->message;
+	uint32_t bytes;
+
+	if (m == NULL)
+		return 0;
+	bytes = segment_bytes(m, p->mss, s->index);
+	memcpy(at, m->bytes + (size_t)s->index * p->mss, bytes);
+	*sum += m->segment_sum[s->index] + put_number(at, s, p->mss, bytes);
+	return bytes;
+}
+
+static uint8_t *put_tcp(uint8_t *at, const struct segment *s, uint32_t header_bytes)
+{
+	uint32_t port = CLIENT_PORT_FIRST + s->connection % CLIENT_PORTS;
+
+	put16(at, s->from_client ? port : SERVER_PORT);
+	put16(at + 2, s->from_client ? SERVER_PORT : port);
+	put32(at + 4, s->seq);
+	put32(at + 8, s->ack);
+	put32(at + 12, header_bytes / 4 << 28 | (uint32_t)s->flags << 16 | 0xffff);
+	return put32(at + 16, 0);
+}
+
+static void build(const struct synth_port *p, const struct segment *s, struct slot *ret)
+{
+	uint32_t ip_bytes = p->v6 ? IPV6_BYTES : IPV4_BYTES;
+	uint8_t *ip = put_ethernet(ret->frame, s, p->v6), *tcp = ip + ip_bytes;
+	uint32_t options = put_options(tcp + TCP_BYTES, p, s->flags);
+	uint32_t header_bytes = TCP_BYTES + options, bytes;
+	uint64_t payload_sum = 0, sum;
+
+	bytes = put_payload(tcp + header_bytes, p, s, &payload_sum);
+	put_ip(ip, p, s, header_bytes + bytes, &sum);
+	put_tcp(tcp, s, header_bytes);
+	put16(tcp + 16, (uint16_t)~fold(sum + payload_sum + sum16(tcp, header_bytes)));
+	ret->bytes = ETHERNET_BYTES + ip_bytes + header_bytes + bytes;
+}
+
+/* ---- what becomes of a segment -------------------------------------------------------------- */
+
+static bool chance(struct synth_port *p, uint64_t below)
+{
+	return below != 0 && mix(p->random++) >> 32 < below;
+}
+
+static void give(struct synth_port *p, uint32_t index, struct packet *packet)
+{
+	const struct slot *s = &p->slot[index];
+
+	packet->frame = s->frame;
+	packet->ts_ns = p->ts_ns;
+	packet->number = ++p->given;
+	packet->wire_bytes = s->bytes;
+	packet->caplen_bytes = s->bytes < p->cut_bytes ? s->bytes : p->cut_bytes;
+	packet->link = LINK_ETHERNET;
+	packet->iface = 0;
+	p->last = index;
+	p->ts_ns += CLOCK_SECOND_NS / p->rate;
+	p->ts_rest += CLOCK_SECOND_NS % p->rate;
+	if (p->ts_rest >= p->rate) {
+		p->ts_rest -= p->rate;
+		p->ts_ns++;
+	}
+}
+
+/* give_again - the packet given last, as a frame of its own. */
+static void give_again(struct synth_port *p, struct packet *packet)
+{
+	struct slot *to = &p->slot[p->used];
+
+	memmove(to->frame, p->slot[p->last].frame, p->slot[p->last].bytes);
+	to->bytes = p->slot[p->last].bytes;
+	p->repeat = false;
+	p->made++;
+	give(p, p->used++, packet);
+}
+
+static void give_held(struct synth_port *p, struct packet *packet)
+{
+	struct slot s = p->slot[p->used];
+
+	p->slot[p->used] = p->spare;
+	p->spare = s;
+	p->held = p->held_due = false;
+	give(p, p->used++, packet);
+}
+
+/* make - the next segment into a slot or aside. Returns false if no packet came of it. */
+static bool make(struct synth_port *p, struct packet *packet)
+{
+	struct segment s = next_segment(p);
+	bool payload = s.message != NULL;
+
+	p->made++;
+	if (payload && chance(p, p->lose_below)) {
+		p->lost++;
+		return false;
+	}
+	if (payload && !p->held && chance(p, p->swap_below)) {
+		build(p, &s, &p->spare);
+		p->held = true;
+		return false;
+	}
+	build(p, &s, &p->slot[p->used]);
+	give(p, p->used++, packet);
+	p->held_due = p->held;
+	p->repeat = payload && chance(p, p->repeat_below);
+	return true;
+}
+
+/* next_packet - Returns false at the end. */
+static bool next_packet(struct synth_port *p, struct packet *packet)
+{
+	for (;;) {
+		if (p->repeat) {
+			give_again(p, packet);
+			return true;
+		}
+		if (p->held_due || (p->held && p->phase == PHASE_OVER)) {
+			give_held(p, packet);
+			return true;
+		}
+		if (p->phase == PHASE_OVER)
+			return false;
+		if (make(p, packet))
+			return true;
+	}
+}
+
+/* ---- the back end ------------------------------------------------------------------------------
+ */
+
+static uint64_t packets_of(const struct message *m)
+{
+	return m->segments + (m->segments - 1) / 2;
+}
+
+/* plan_length - how many pairs there will be, and how many packets fill up the rest. */
+static int plan_length(struct synth_port *p, const struct plan *plan, struct rx_error *err)
+{
+	uint64_t each = packets_of(&p->request) + packets_of(&p->response);
+	uint64_t frame = plan->connections * (OPENING_PACKETS + CLOSING_PACKETS);
+	uint64_t packets = plan->packets;
+
+	if ((plan->packets != 0) + (plan->pairs != 0) + (plan->seconds != 0) > 1)
+		return refuse(err, "synth: packets, pairs and seconds exclude each other");
+	if (plan->pairs != 0)
+		packets = frame + plan->pairs * each;
+	else if (plan->seconds != 0)
+		packets = plan->seconds * plan->rate;
+	else if (packets == 0)
+		packets = 1000000;
+	if (packets < frame + each)
+		return refuse(err,
+			      "synth: %" PRIu64 " packets are too few for %" PRIu64
+			      " connections and one exchange; at least %" PRIu64 " are needed",
+			      packets, plan->connections, frame + each);
+	p->pairs = (packets - frame) / each;
+	p->fill_left = (packets - frame) % each;
+	return 0;
+}
+
+static int frames_make(struct synth_port *p)
+{
+	uint32_t longest = p->request.length > p->response.length ? p->request.length
+								  : p->response.length;
+	size_t frame_bytes = HEADERS_MAX + (longest < p->mss ? longest : p->mss);
+
+	frame_bytes = (frame_bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+	p->frames = malloc(frame_bytes * (BURST_PACKETS + 1));
+	if (p->frames == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < BURST_PACKETS; i++)
+		p->slot[i].frame = p->frames + i * frame_bytes;
+	p->spare.frame = p->frames + BURST_PACKETS * frame_bytes;
+	return 0;
+}
+
+static void synth_close(struct rx_port *port)
+{
+	struct synth_port *p = of(port);
+
+	message_free(&p->request);
+	message_free(&p->response);
+	free(p->frames);
+	free(p);
+}
+
+static uint64_t portion(double of_one)
+{
+	return (uint64_t)(of_one * 0x1p32);
+}
+
+static struct synth_port *port_make(const struct plan *plan, uint64_t snaplen_bytes)
+{
+	struct synth_port *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	p->head.backend = &rx_synth;
+	p->connections = (uint32_t)plan->connections;
+	p->pipelining = plan->pipelining;
+	p->mss = (uint32_t)plan->mss;
+	p->rate = plan->rate;
+	p->seed = plan->seed;
+	p->v6 = plan->v6 != 0;
+	p->random = mix(plan->seed);
+	p->lose_below = portion(plan->loss);
+	p->swap_below = portion(plan->disorder);
+	p->repeat_below = portion(plan->duplicates);
+	p->ts_ns = FIRST_TS_NS;
+	p->cut_bytes = snaplen_bytes != 0 ? (uint32_t)snaplen_bytes : UINT32_MAX;
+	return p;
+}
+
+static int synth_open(const struct rx_open *how, struct rx_port **ret, struct rx_error *err)
+{
+	struct plan plan = { 0 };
+	struct synth_port *p;
+	int code = parse_argument(&plan, how->argument, err);
+
+	if (code < 0)
+		return code;
+	p = port_make(&plan, how->settings->snaplen_bytes);
+	if (p == NULL || request_make(&p->request, (uint32_t)plan.request, p->mss) < 0 ||
+	    response_make(&p->response, (uint32_t)plan.size, p->mss) < 0 || frames_make(p) < 0) {
+		snprintf(err->text, sizeof(err->text),
+			 "synth: there is no memory for such messages");
+		code = -ENOMEM;
+	} else {
+		code = plan_length(p, &plan, err);
+	}
+	if (code == 0)
+		*ret = (struct rx_port *)(void *)p;
+	else if (p != NULL)
+		synth_close((struct rx_port *)(void *)p);
+	return code;
+}
+
+static uint32_t synth_pull(struct rx_port *port, struct packet *packet, uint32_t room)
+{
+	struct synth_port *p = of(port);
+	uint32_t n = 0;
+
+	while (n < room && p->used < BURST_PACKETS && next_packet(p, &packet[n]))
+		n++;
+	return n;
+}
+
+static void synth_give_back(struct rx_port *port)
+{
+	of(port)->used = 0;
+}
+
+static enum rx_state synth_state(struct rx_port *port, struct rx_error *err)
+{
+	struct synth_port *p = of(port);
+
+	(void)err;
+	return p->phase == PHASE_OVER && !p->held && !p->repeat ? RX_END : RX_OPEN;
+}
+
+static void synth_counters(struct rx_port *port, struct rx_counters *ret)
+{
+	struct synth_port *p = of(port);
+
+	*ret = (struct rx_counters){
+		.offered = p->made - p->held, /* what is held back is still to come */
+		.lost[RX_LOST_nic] = p->lost,
+		.received = p->given,
+	};
+}
+
+#define COUNT_HELP(name, def, min, max, help) "  " #name "=N  " help "\n"
+#define PORTION_HELP(name, help)              "  " #name "=P  " help "\n"
+
+const struct rx_backend rx_synth = {
+	.name = "synth",
+	.help = "invented HTTP traffic; pairs = (packets - 6 * connections) / X, where X = "
+		"R + (R-1)/2 + S + (S-1)/2 for R and S segments in a request and a "
+		"response\n" COUNT_LIST(COUNT_HELP) PORTION_LIST(PORTION_HELP),
+	.live = false,
+	.open = synth_open,
+	.pull = synth_pull,
+	.give_back = synth_give_back,
+	.state = synth_state,
+	.counters = synth_counters,
+	.wait_fd = NULL,
+	.close = synth_close,
+};
