@@ -47,6 +47,8 @@ struct ring_down {
 	_Atomic uint64_t records;                            /* records released */
 	_Atomic uint32_t released; /* counts releases: the producer's futex while it waits for room */
 	_Atomic uint32_t asleep;   /* 1 while the consumer sleeps and wants the bell rung */
+	_Atomic uint64_t next_read, next_records; /* what `read` and `records` are about to become: a
+						   * consumer killed in ring_release() leaves both counts exact */
 };
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "positions must be address-free between processes");
 
