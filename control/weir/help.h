@@ -1,0 +1,16 @@
+/* help - the text of `weir read --help`, made from the table of options. */
+#ifndef CONTROL_WEIR_HELP_H
+#define CONTROL_WEIR_HELP_H
+
+#include <stdio.h>
+
+/* Nothing in the help is wider. */
+enum { HELP_COLUMNS = 100 };
+
+void help_read(FILE *to);
+
+/* help_wrapped - words broken into lines that begin at column `indent`; the first goes on at
+ * `column`. */
+void help_wrapped(const char *text, int column, int indent, FILE *to);
+
+#endif

@@ -1,0 +1,552 @@
+/* option - the table of settings, and how each kind of value is read and written. */
+#include "control/weir/option.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+#include "control/weir/ini_text.h"
+#include "control/weir/suggest.h"
+#include "control/weir/units.h"
+#include "dissectors/registry.h"
+
+/* Lists are broken over several lines of the INI file after so many characters. */
+enum { LINE_BYTES = 80, WORD_BYTES = 256, PORTS = 65536 };
+
+__attribute__((format(printf, 2, 3))) static int refuse(struct option_error *err,
+							const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(err->text, sizeof(err->text), format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+/* refuse_word - `word` is none of the words offered to `s`. */
+static int refuse_word(struct option_error *err, const struct suggest *s, const char *what,
+		       const char *known)
+{
+	if (s->best != NULL)
+		return refuse(err, "no %s; did you mean \"%s\"?", what, s->best);
+	return refuse(err, "no %s; there are: %s", what, known);
+}
+
+/* ---- numbers ----------------------------------------------------------------- */
+
+static uint64_t *number_of(const struct option *o, struct settings *s)
+{
+	return (uint64_t *)((char *)s + o->offset);
+}
+
+static int refuse_range(const struct option *o, struct option_error *err)
+{
+	char smallest[UNITS_TEXT_BYTES], largest[UNITS_TEXT_BYTES];
+
+	units_format(o->unit, o->smallest, smallest);
+	units_format(o->unit, o->largest, largest);
+	return refuse(err, "must be %s to %s", smallest, largest);
+}
+
+static int read_number(const struct option *o, const char *text, struct settings *s,
+		       struct option_error *err)
+{
+	uint64_t value;
+	int e = units_parse(o->unit, text, &value);
+
+	if (e == -EINVAL)
+		return refuse(err, "must be %s", units_example(o->unit));
+	if (e < 0 || value < o->smallest || value > o->largest)
+		return refuse_range(o, err);
+	*number_of(o, s) = value;
+	return 0;
+}
+
+/* The consumer's side of the ring masks positions, so only powers of two will do. */
+static int read_ring(const struct option *o, const char *text, struct settings *s,
+		     struct option_error *err)
+{
+	uint64_t before = s->ring_bytes, asked;
+	char lower[UNITS_TEXT_BYTES], upper[UNITS_TEXT_BYTES];
+	int e = read_number(o, text, s, err);
+
+	if (e < 0 || (s->ring_bytes & (s->ring_bytes - 1)) == 0)
+		return e;
+	asked = s->ring_bytes;
+	s->ring_bytes = before;
+	uint64_t below = UINT64_C(1) << (63 - __builtin_clzll(asked));
+	units_format(UNIT_BYTES, below, lower);
+	units_format(UNIT_BYTES, below << 1, upper);
+	return refuse(err, "must be a power of two: %s or %s", lower, upper);
+}
+
+static void write_number(const struct option *o, const struct settings *s, FILE *to)
+{
+	char text[UNITS_TEXT_BYTES];
+
+	units_format(o->unit, *(const uint64_t *)((const char *)s + o->offset), text);
+	fprintf(to, "%s = %s\n", o->name, text);
+}
+
+/* ---- texts ------------------------------------------------------------------- */
+
+static int read_text(const struct option *o, const char *text, struct settings *s,
+		     struct option_error *err)
+{
+	size_t bytes = strlen(text);
+
+	if (bytes >= o->bytes)
+		return refuse(err, "longer than %zu bytes", o->bytes - 1);
+	memcpy((char *)s + o->offset, text, bytes + 1);
+	return 0;
+}
+
+static void write_line(const char *name, const char *value, FILE *to)
+{
+	fprintf(to, "%s =%s", name, value[0] != '\0' ? " " : "");
+	ini_text_write(value, to);
+	fputc('\n', to);
+}
+
+static void write_text(const struct option *o, const struct settings *s, FILE *to)
+{
+	write_line(o->name, (const char *)s + o->offset, to);
+}
+
+static int read_format(const struct option *o, const char *text, struct settings *s,
+		       struct option_error *err)
+{
+	static const char *const formats[] = { "jsonl", "streams" };
+	struct suggest nearest;
+
+	suggest_begin(&nearest, text);
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (strcmp(text, formats[i]) == 0)
+			return read_text(o, text, s, err);
+		suggest_offer(&nearest, formats[i]);
+	}
+	return refuse_word(err, &nearest, "such format", "jsonl, streams");
+}
+
+/* ---- words of their own -------------------------------------------------------- */
+
+static int read_stage(const struct option *o, const char *text, struct settings *s,
+		      struct option_error *err)
+{
+	struct suggest nearest;
+
+	(void)o;
+	suggest_begin(&nearest, text);
+	for (uint32_t i = 0; i < STAGE_COUNT; i++) {
+		if (strcmp(text, stage_name(i)) == 0) {
+			s->until = i;
+			return 0;
+		}
+		suggest_offer(&nearest, stage_name(i));
+	}
+#define STAGE_TEXT(name) " " #name
+	return refuse_word(err, &nearest, "such stage", &STAGE_LIST(STAGE_TEXT)[1]);
+}
+
+static void write_stage(const struct option *o, const struct settings *s, FILE *to)
+{
+	fprintf(to, "%s = %s\n", o->name, stage_name(s->until));
+}
+
+static int read_quiet(const struct option *o, const char *text, struct settings *s,
+		      struct option_error *err)
+{
+	uint64_t on;
+
+	(void)o;
+	if (units_parse(UNIT_SWITCH, text, &on) < 0)
+		return refuse(err, "must be %s", units_example(UNIT_SWITCH));
+	s->quiet = (uint32_t)on;
+	return 0;
+}
+
+static void write_quiet(const struct option *o, const struct settings *s, FILE *to)
+{
+	fprintf(to, "%s = %s\n", o->name, s->quiet ? "on" : "off");
+}
+
+/* ---- lists of words -------------------------------------------------------------- */
+
+/* next_word - the next word of a list separated by commas or blanks.
+ * Returns: false at the end; an overlong word comes cut, which no list accepts. */
+static bool next_word(const char **at, char ret[WORD_BYTES])
+{
+	static const char separators[] = ", \t";
+	size_t bytes;
+
+	*at += strspn(*at, separators);
+	bytes = strcspn(*at, separators);
+	if (bytes == 0)
+		return false;
+	(void)snprintf(ret, WORD_BYTES, "%.*s", (int)bytes, *at);
+	*at += bytes;
+	return true;
+}
+
+/* add_name - append to a list whose names end in 0 and which itself ends in another. Once each. */
+static int add_name(char *list, size_t list_bytes, const char *name, struct option_error *err)
+{
+	size_t bytes = strlen(name) + 1;
+	char *end = list;
+
+	for (; *end != '\0'; end += strlen(end) + 1)
+		if (strcmp(end, name) == 0)
+			return 0;
+	if ((size_t)(end - list) + bytes + 1 > list_bytes)
+		return refuse(err, "more than %zu bytes of names", list_bytes - 1);
+	memcpy(end, name, bytes);
+	end[bytes] = '\0';
+	return 0;
+}
+
+/* Writes words as "NAME = a,b,c", beginning a new such line when one is full. */
+struct line_writer {
+	FILE *to;
+	const char *name;
+	size_t used; /* characters of the values on this line; 0: none yet */
+};
+
+static void put_word(struct line_writer *w, const char *word)
+{
+	if (w->used > LINE_BYTES) {
+		fputc('\n', w->to);
+		w->used = 0;
+	}
+	if (w->used == 0)
+		fprintf(w->to, "%s = %s", w->name, word);
+	else
+		fprintf(w->to, ",%s", word);
+	w->used += strlen(word) + 1;
+}
+
+static void end_words(struct line_writer *w, const char *if_none)
+{
+	if (w->used == 0)
+		write_line(w->name, if_none, w->to);
+	else
+		fputc('\n', w->to);
+}
+
+static void write_names(const struct option *o, const char *list, const char *if_none, FILE *to)
+{
+	struct line_writer w = { .to = to, .name = o->name };
+
+	for (; *list != '\0'; list += strlen(list) + 1)
+		put_word(&w, list);
+	end_words(&w, if_none);
+}
+
+/* A field name as RFC 9110, section 5.6.2 has it ("token"). */
+static bool is_token(const char *name)
+{
+	for (; *name != '\0'; name++)
+		if (!isalnum((unsigned char)*name) && strchr("!#$%&'*+-.^_`|~", *name) == NULL)
+			return false;
+	return true;
+}
+
+static void clear_headers(struct settings *s)
+{
+	s->headers = HEADERS_ALL;
+	memset(s->header_names, 0, sizeof(s->header_names));
+}
+
+static int read_headers(const struct option *o, const char *text, struct settings *s,
+			struct option_error *err)
+{
+	bool all = strcmp(text, "all") == 0;
+	char name[WORD_BYTES];
+	int e = 0;
+
+	(void)o;
+	if (all || strcmp(text, "none") == 0) {
+		clear_headers(s);
+		s->headers = all ? HEADERS_ALL : HEADERS_NONE;
+		return 0;
+	}
+	if (s->headers != HEADERS_NAMED)
+		clear_headers(s);
+	while (e == 0 && next_word(&text, name)) {
+		if (strlen(name) == WORD_BYTES - 1 || !is_token(name))
+			return refuse(err, "\"%.60s\" is no header name", name);
+		for (char *c = name; *c != '\0'; c++)
+			*c = (char)tolower((unsigned char)*c);
+		s->headers = HEADERS_NAMED;
+		e = add_name(s->header_names, sizeof(s->header_names), name, err);
+	}
+	if (e == 0 && s->headers != HEADERS_NAMED)
+		return refuse(err, "must be all, none, or names such as host,user-agent");
+	return e;
+}
+
+static void write_headers(const struct option *o, const struct settings *s, FILE *to)
+{
+	write_names(o, s->header_names, s->headers == HEADERS_NONE ? "none" : "all", to);
+}
+
+static int refuse_dissector(const char *name, struct option_error *err)
+{
+	struct suggest nearest;
+	char what[WORD_BYTES + 32];
+
+	suggest_begin(&nearest, name);
+	for (uint32_t i = 0; i < dissector_count; i++)
+		suggest_offer(&nearest, dissectors[i]->name);
+	(void)snprintf(what, sizeof(what), "dissector \"%.60s\"", name);
+	return refuse_word(err, &nearest, what, "see `weir dissectors`");
+}
+
+static void clear_dissectors(struct settings *s)
+{
+	memset(s->dissectors, 0, sizeof(s->dissectors));
+}
+
+static int read_dissectors(const struct option *o, const char *text, struct settings *s,
+			   struct option_error *err)
+{
+	char name[WORD_BYTES];
+	int e = 0;
+
+	(void)o;
+	if (strcmp(text, "all") == 0) {
+		clear_dissectors(s);
+		return 0;
+	}
+	while (e == 0 && next_word(&text, name)) {
+		if (dissector_find(name) == DISSECTOR_NONE)
+			return refuse_dissector(name, err);
+		e = add_name(s->dissectors, sizeof(s->dissectors), name, err);
+	}
+	return e;
+}
+
+static void write_dissectors(const struct option *o, const struct settings *s, FILE *to)
+{
+	write_names(o, s->dissectors, "all", to);
+}
+
+/* ---- ports --------------------------------------------------------------------- */
+
+static bool port_is_set(const struct settings *s, uint32_t port)
+{
+	return (s->ignore_ports[port >> 3] >> (port & 7) & 1) != 0;
+}
+
+/* read_port - digits only: neither `80x` nor `0x50` nor `-1` is a port. */
+static bool read_port(const char *text, uint32_t *ret)
+{
+	uint64_t value;
+
+	if (strspn(text, "0123456789") != strlen(text) ||
+	    units_parse(UNIT_COUNT, text, &value) < 0 || value >= PORTS)
+		return false;
+	*ret = (uint32_t)value;
+	return true;
+}
+
+static void clear_ports(struct settings *s)
+{
+	memset(s->ignore_ports, 0, sizeof(s->ignore_ports));
+	s->ignores_ports = 0;
+}
+
+static int read_ports(const struct option *o, const char *text, struct settings *s,
+		      struct option_error *err)
+{
+	char word[WORD_BYTES];
+
+	(void)o;
+	while (next_word(&text, word)) {
+		char *dash = strchr(word, '-');
+		uint32_t first, last;
+
+		if (dash != NULL)
+			*dash = '\0';
+		if (!read_port(word, &first) || !read_port(dash != NULL ? dash + 1 : word, &last) ||
+		    first > last) {
+			if (dash != NULL)
+				*dash = '-';
+			return refuse(
+				err,
+				"\"%.60s\" is no port: 0 to 65535, or a range such as 8000-8099",
+				word);
+		}
+		for (uint32_t port = first; port <= last; port++)
+			s->ignore_ports[port >> 3] |= (uint8_t)(1u << (port & 7));
+		s->ignores_ports = 1;
+	}
+	return 0;
+}
+
+static void write_ports(const struct option *o, const struct settings *s, FILE *to)
+{
+	struct line_writer w = { .to = to, .name = o->name };
+	char word[16];
+
+	for (uint32_t first = 0; first < PORTS; first++) {
+		uint32_t last = first;
+
+		if (!port_is_set(s, first))
+			continue;
+		while (last + 1 < PORTS && port_is_set(s, last + 1))
+			last++;
+		if (first == last)
+			(void)snprintf(word, sizeof(word), "%u", first);
+		else
+			(void)snprintf(word, sizeof(word), "%u-%u", first, last);
+		put_word(&w, word);
+		first = last;
+	}
+	end_words(&w, "");
+}
+
+/* ---- sources ---------------------------------------------------------------------- */
+
+static void clear_rx(struct settings *s)
+{
+	memset(s->rx, 0, sizeof(s->rx));
+	s->rx_count = 0;
+}
+
+static int read_rx(const struct option *o, const char *text, struct settings *s,
+		   struct option_error *err)
+{
+	size_t bytes = strlen(text), name_bytes = strcspn(text, ":");
+
+	(void)o;
+	for (size_t i = 0; i < name_bytes; i++)
+		if (!islower((unsigned char)text[i]) && !isdigit((unsigned char)text[i]) &&
+		    text[i] != '_')
+			name_bytes = 0;
+	if (name_bytes == 0)
+		return refuse(err, "must be NAME or NAME:ARGUMENT, such as file or synth");
+	if (strcmp(text, "file") == 0) /* what there is when nothing else is named */
+		return 0;
+	if (name_bytes == 4 && strncmp(text, "file", 4) == 0)
+		return refuse(err, "takes no argument; name the files themselves");
+	if (s->rx_count == SETTINGS_RX_MAX)
+		return refuse(err, "more than %d sources", SETTINGS_RX_MAX);
+	if (bytes >= sizeof(s->rx[0]))
+		return refuse(err, "longer than %zu bytes", sizeof(s->rx[0]) - 1);
+	memcpy(s->rx[s->rx_count++], text, bytes + 1);
+	return 0;
+}
+
+static void write_rx(const struct option *o, const struct settings *s, FILE *to)
+{
+	if (s->rx_count == 0)
+		fprintf(to, "%s = file\n", o->name);
+	for (uint32_t i = 0; i < s->rx_count; i++)
+		write_line(o->name, s->rx[i], to);
+}
+
+static void clear_input(struct settings *s)
+{
+	memset(s->input, 0, s->input_bytes);
+	s->input_count = 0;
+	s->input_bytes = 0;
+}
+
+static int read_input(const struct option *o, const char *text, struct settings *s,
+		      struct option_error *err)
+{
+	size_t bytes = strlen(text) + 1;
+
+	(void)o;
+	if (bytes == 1)
+		return refuse(err, "is empty");
+	if (bytes > SETTINGS_PATH_BYTES)
+		return refuse(err, "longer than %d bytes", SETTINGS_PATH_BYTES - 1);
+	if (bytes > sizeof(s->input) - s->input_bytes)
+		return refuse(
+			err,
+			"the names of all files take more than %zu bytes; name a folder instead",
+			sizeof(s->input));
+	memcpy(s->input + s->input_bytes, text, bytes);
+	s->input_bytes += (uint32_t)bytes;
+	s->input_count++;
+	return 0;
+}
+
+static void write_input(const struct option *o, const struct settings *s, FILE *to)
+{
+	const char *at = s->input;
+
+	for (uint32_t i = 0; i < s->input_count; i++, at += strlen(at) + 1)
+		write_line(o->name, at, to);
+}
+
+/* ---- the table ---------------------------------------------------------------------- */
+
+#define ARGUMENT_UNIT_COUNT   "N"
+#define ARGUMENT_UNIT_BYTES   "SIZE"
+#define ARGUMENT_UNIT_TIME_NS "TIME"
+#define ARGUMENT_UNIT_SWITCH  "on|off"
+
+/* The one number with a rule beyond its range. */
+#define READER(field) (offsetof(struct settings, field) == RING_OFFSET ? read_ring : read_number)
+#define RING_OFFSET   offsetof(struct settings, ring_bytes)
+#define TEXT_MEMBER(field)                                                                         \
+	.offset = offsetof(struct settings, field), .bytes = sizeof(((struct settings *)0)->field)
+
+/* clang-format off */
+#define OPTION_NUMBER(field, text, def, min, max, kind, line) \
+	{ .name = text, .argument = ARGUMENT_##kind, .help = line, .read = READER(field), \
+	  .write = write_number, .offset = offsetof(struct settings, field), .unit = kind, \
+	  .preset = def, .smallest = min, .largest = max },
+
+const struct option options[] = {
+	{ .name = "input", .argument = "FILE", .read = read_input, .write = write_input, .clear = clear_input, .is_hidden = true,
+	  .help = "a file or folder to read; the operands of the command line say the same" },
+	{ .name = "filter", .argument = "EXPR", .read = read_text, .write = write_text, TEXT_MEMBER(filter),
+	  .help = "libpcap filter expression; the same as the operands after the files" },
+	{ .name = "rx", .argument = "NAME[:ARG]", .read = read_rx, .write = write_rx, .clear = clear_rx,
+	  .help = "where packets come from: file, or synth for invented traffic, which needs no FILE; may be repeated (default file)" },
+	{ .name = "ignore-ports", .argument = "LIST", .read = read_ports, .write = write_ports, .clear = clear_ports,
+	  .help = "pass over TCP and UDP packets from or to these ports: 22,8000-8099" },
+	{ .name = "output", .argument = "FILE", .read = read_text, .write = write_text, TEXT_MEMBER(output),
+	  .help = "where records go; - is standard output, an empty name is nowhere (default -)" },
+	{ .name = "format", .argument = "NAME", .read = read_format, .write = write_text, TEXT_MEMBER(format),
+	  .help = "jsonl: a line per request/response pair; streams: a line per TCP direction with a hash of its bytes (default jsonl)" },
+	{ .name = "headers", .argument = "WHICH", .read = read_headers, .write = write_headers, .clear = clear_headers,
+	  .help = "all, none, or only those named: host,user-agent (default all)" },
+	{ .name = "ledger", .argument = "FILE", .read = read_text, .write = write_text, TEXT_MEMBER(ledger),
+	  .help = "write every counter and balance as JSON at the end" },
+	{ .name = "until", .argument = "STAGE", .read = read_stage, .write = write_stage,
+	  .help = "cut the pipeline after this stage: rx decode flow reassembly dissect pair emit drain format normal (default normal)" },
+	{ .name = "dissectors", .argument = "LIST", .read = read_dissectors, .write = write_dissectors, .clear = clear_dissectors,
+	  .help = "only these protocols, as `weir dissectors` names them (default all)" },
+	{ .name = "quiet", .argument = "on|off", .read = read_quiet, .write = write_quiet, .is_switch = true,
+	  .help = "no progress, no table and no closing line on standard error" },
+	SETTINGS_LIST(OPTION_NUMBER)
+};
+/* clang-format on */
+
+const uint32_t option_count = sizeof(options) / sizeof(options[0]);
+
+const struct option *option_find(const char *name)
+{
+	for (uint32_t i = 0; i < option_count; i++)
+		if (strcmp(options[i].name, name) == 0)
+			return &options[i];
+	return NULL;
+}
+
+const char *option_suggest(const char *name)
+{
+	struct suggest s;
+
+	suggest_begin(&s, name);
+	for (uint32_t i = 0; i < option_count; i++)
+		suggest_offer(&s, options[i].name);
+	return s.best;
+}

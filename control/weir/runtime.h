@@ -1,0 +1,33 @@
+/* runtime - the directory in which the two daemons of one run meet.
+ *
+ *     root                     /run/weir/NAME
+ *     $XDG_RUNTIME_DIR is set  $XDG_RUNTIME_DIR/weir/NAME
+ *     neither, or unusable     a fresh directory in /tmp
+ *
+ * It is weir's, mode 0700, and weir removes it. When weir was killed and could
+ * not, weir-control does it as its last act: whoever finds that its parent is
+ * not the one it was started by calls runtime_remove() before it leaves.
+ */
+#ifndef CONTROL_WEIR_RUNTIME_H
+#define CONTROL_WEIR_RUNTIME_H
+
+#include <stddef.h>
+
+struct runtime_base {
+	const char *preferred; /* the folder in which weir/NAME is made, or NULL */
+	const char *fallback;  /* the folder in which weir-XXXXXX is made */
+};
+
+/* runtime_base_here - by the table above, for this user and environment. */
+struct runtime_base runtime_base_here(void);
+
+/* runtime_make - make the directory for `name` and put its path into ret.
+ * Returns: 0; -ENAMETOOLONG: no path of at most `bytes` can be made; -errno. */
+int runtime_make(const struct runtime_base *base, const char *name, char *ret, size_t bytes);
+
+/* runtime_remove - remove the directory with the sockets and files in it, and `weir` above it if
+ * that is empty then. Follows no symbolic link. Returns: 0, also when it is gone already; -errno.
+ */
+int runtime_remove(const char *directory);
+
+#endif

@@ -1,0 +1,220 @@
+/* Proves that a run gets a directory of its own that nobody else can enter,
+ * somewhere in any case, and that removing it leaves nothing behind, neither
+ * touching a neighbour nor following a link.
+ */
+#include "control/weir/runtime.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char base[64];
+static char made[92];
+
+static const char *below_base(const char *path)
+{
+	static char full[16][PATH_MAX];
+	static unsigned turn;
+	char *ret = full[turn++ % 16];
+
+	(void)snprintf(ret, PATH_MAX, "%s/%s", base, path);
+	return ret;
+}
+
+static int make_base(void **state)
+{
+	(void)state;
+	strcpy(base, "/tmp/test_runtime-XXXXXX");
+	return mkdtemp(base) != NULL ? 0 : -1;
+}
+
+static int remove_base(void **state)
+{
+	char command[128];
+
+	(void)state;
+	(void)snprintf(command, sizeof(command), "rm -r '%s'", base);
+	return system(command);
+}
+
+static bool exists(const char *path)
+{
+	struct stat s;
+
+	return lstat(path, &s) == 0;
+}
+
+static void put(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static void a_run_has_its_directory_to_itself(void **state)
+{
+	struct runtime_base where = { .preferred = base, .fallback = base };
+	struct stat s;
+
+	(void)state;
+	assert_int_equal(runtime_make(&where, "read-abc", made, sizeof(made)), 0);
+	assert_string_equal(made, below_base("weir/read-abc"));
+	assert_int_equal(stat(made, &s), 0);
+	assert_int_equal(s.st_mode & 0777, 0700);
+}
+
+static void removing_leaves_nothing(void **state)
+{
+	struct runtime_base where = { .preferred = base, .fallback = base };
+
+	(void)state;
+	assert_int_equal(runtime_make(&where, "read-abc", made, sizeof(made)), 0);
+	put(below_base("weir/read-abc/attach.sock"));
+	put(below_base("weir/read-abc/ctl.sock"));
+	assert_int_equal(runtime_remove(made), 0);
+	assert_false(exists(below_base("weir")));
+	assert_true(exists(base));
+	assert_int_equal(runtime_remove(made), 0); /* again: somebody else was faster */
+}
+
+static void another_run_is_not_disturbed(void **state)
+{
+	struct runtime_base where = { .preferred = base, .fallback = base };
+	char other[92];
+
+	(void)state;
+	assert_int_equal(runtime_make(&where, "read-abc", made, sizeof(made)), 0);
+	assert_int_equal(runtime_make(&where, "read-xyz", other, sizeof(other)), 0);
+	assert_int_equal(runtime_remove(made), 0);
+	assert_true(exists(other));
+	assert_int_equal(runtime_remove(other), 0);
+	assert_false(exists(below_base("weir")));
+}
+
+static void without_a_usable_folder_there_is_a_fresh_one(void **state)
+{
+	static const char *const unusable[] = { NULL, "", "relative", "/nonexistent", "/dev/null" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(unusable) / sizeof(unusable[0]); i++) {
+		struct runtime_base where = { .preferred = unusable[i], .fallback = base };
+		struct stat s;
+
+		assert_int_equal(runtime_make(&where, "read-abc", made, sizeof(made)), 0);
+		assert_memory_equal(made, below_base("weir-"), strlen(base) + 6);
+		assert_int_equal(stat(made, &s), 0);
+		assert_int_equal(s.st_mode & 0777, 0700);
+		assert_int_equal(runtime_remove(made), 0);
+		assert_false(exists(made));
+	}
+}
+
+static void a_name_in_use_or_too_long_gets_a_fresh_one(void **state)
+{
+	struct runtime_base where = { .preferred = base, .fallback = base };
+	char longest[256];
+
+	(void)state;
+	memset(longest, 'a', sizeof(longest));
+	longest[200] = '\0';
+	assert_int_equal(runtime_make(&where, "read-abc", made, sizeof(made)), 0);
+	assert_int_equal(runtime_make(&where, "read-abc", made, sizeof(made)), 0);
+	assert_string_not_equal(made, below_base("weir/read-abc"));
+	assert_int_equal(runtime_make(&where, longest, made, sizeof(made)), 0);
+	assert_true(strlen(made) < sizeof(made));
+}
+
+static void impossible_places_are_refused(void **state)
+{
+	struct runtime_base nowhere = { .preferred = NULL, .fallback = "/nonexistent" };
+	struct runtime_base where = { .preferred = base, .fallback = base };
+	char tiny[8] = "before";
+
+	(void)state;
+	assert_int_equal(runtime_make(&nowhere, "read-abc", tiny, sizeof(tiny)), -ENAMETOOLONG);
+	assert_int_equal(runtime_make(&where, "read-abc", tiny, sizeof(tiny)), -ENAMETOOLONG);
+	assert_string_equal(tiny, "before"); /* untouched on failure */
+	assert_int_equal(runtime_make(&nowhere, "read-abc", made, sizeof(made)), -ENOENT);
+}
+
+static void links_are_not_followed(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(below_base("precious"), 0700), 0);
+	put(below_base("precious/file"));
+	assert_int_equal(symlink(below_base("precious"), below_base("link")), 0);
+	assert_true(runtime_remove(below_base("link")) < 0);
+	assert_true(exists(below_base("precious/file")));
+
+	assert_int_equal(mkdir(below_base("run"), 0700), 0);
+	assert_int_equal(symlink(below_base("precious/file"), below_base("run/attach.sock")), 0);
+	assert_int_equal(runtime_remove(below_base("run")), 0);
+	assert_true(exists(below_base("precious/file")));
+}
+
+static void begin_and_end(const struct runtime_base *where, int number)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "read-%d", number);
+	for (int i = 0; i < 300; i++)
+		if (runtime_make(where, name, made, sizeof(made)) < 0 || runtime_remove(made) < 0)
+			_exit(1);
+	_exit(0);
+}
+
+static void runs_may_begin_and_end_at_the_same_time(void **state)
+{
+	struct runtime_base where = { .preferred = base, .fallback = base };
+	int how;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			begin_and_end(&where, i);
+	}
+	for (int i = 0; i < 4; i++) {
+		assert_true(wait(&how) > 0);
+		assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+	}
+	assert_int_equal(rmdir(base), 0); /* empty: nobody left anything */
+	assert_int_equal(mkdir(base, 0700), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_run_has_its_directory_to_itself, make_base,
+						remove_base),
+		cmocka_unit_test_setup_teardown(removing_leaves_nothing, make_base, remove_base),
+		cmocka_unit_test_setup_teardown(another_run_is_not_disturbed, make_base,
+						remove_base),
+		cmocka_unit_test_setup_teardown(without_a_usable_folder_there_is_a_fresh_one,
+						make_base, remove_base),
+		cmocka_unit_test_setup_teardown(a_name_in_use_or_too_long_gets_a_fresh_one,
+						make_base, remove_base),
+		cmocka_unit_test_setup_teardown(impossible_places_are_refused, make_base,
+						remove_base),
+		cmocka_unit_test_setup_teardown(links_are_not_followed, make_base, remove_base),
+		cmocka_unit_test_setup_teardown(runs_may_begin_and_end_at_the_same_time, make_base,
+						remove_base),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
