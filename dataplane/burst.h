@@ -57,14 +57,15 @@ struct flow;
 struct packet {
 	/* rx */
 	const uint8_t *frame;
-	uint64_t ts_ns;        /* since 1970-01-01 UTC */
-	uint64_t number;       /* ordinal in the capture, from 1, as Wireshark counts; 0 when live */
+	uint64_t ts_ns;  /* since 1970-01-01 UTC */
+	uint64_t number; /* ordinal in the capture, from 1, as Wireshark counts; 0 when live */
 	uint32_t caplen_bytes; /* of frame */
 	uint32_t wire_bytes;   /* what was on the wire; >= caplen_bytes */
 	uint16_t link;         /* enum link_type, or a type that decode does not know */
-	uint16_t iface;        /* 1 + index into the region's table of interfaces; 0: the source names none */
-	uint32_t epoch;        /* of the pipeline clock when the packet was seen; by the worker */
-	uint64_t now_ns;       /* pipeline time when the packet was seen; by the worker */
+	uint16_t iface; /* 1 + index into the region's table of interfaces; 0: the source names none
+			 */
+	uint32_t epoch; /* of the pipeline clock when the packet was seen; by the worker */
+	uint64_t now_ns; /* pipeline time when the packet was seen; by the worker */
 
 	/* decode */
 	uint8_t side;      /* enum side of flow/key.h: which endpoint of the key sent this */
@@ -72,11 +73,11 @@ struct packet {
 	uint16_t window;   /* as on the wire, unscaled */
 	uint32_t seq, ack;
 	const uint8_t *payload;
-	uint32_t payload_bytes;         /* by the IP length: on the wire */
+	uint32_t payload_bytes;          /* by the IP length: on the wire */
 	uint32_t payload_captured_bytes; /* <= payload_bytes; the rest was cut by the snap length */
 	const uint8_t *tcp_options;
 	uint8_t tcp_option_bytes;
-	uint64_t hash;                  /* of key, keyed */
+	uint64_t hash; /* of key, keyed */
 	struct flow_key key;
 
 	/* flow */

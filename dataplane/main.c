@@ -26,9 +26,9 @@ enum { TICK_MS = 100, LEAVE_AFTER_MS = 1000 };
 struct house {
 	struct dataplane d;
 	int listen_fd, control_fd, signal_fd, null_fd;
-	uint32_t running;   /* workers not finished */
-	uint32_t alone_ms;  /* how long nobody has been attached since the stop */
-	bool farewell;      /* control has said that it is done */
+	uint32_t running;  /* workers not finished */
+	uint32_t alone_ms; /* how long nobody has been attached since the stop */
+	bool farewell;     /* control has said that it is done */
 };
 
 static int settings_fd(int argc, char **argv)
@@ -98,7 +98,9 @@ static void ask_to_stop(struct house *h)
 
 static int open_signals(void)
 {
-	struct sigaction wake = { .sa_handler = wake_only }; /* without SA_RESTART: read(2) returns */
+	struct sigaction wake = {
+		.sa_handler = wake_only
+	}; /* without SA_RESTART: read(2) returns */
 	sigset_t set;
 
 	sigaction(SIGURG, &wake, NULL);
@@ -205,7 +207,8 @@ int main(int argc, char **argv)
 
 	log_open("weir", LOG_INFO);
 	if (fd < 0) {
-		fprintf(stderr, "weir-dataplane: started by weir, with --settings-fd N; see `weir --help`\n");
+		fprintf(stderr, "weir-dataplane: started by weir, with --settings-fd N; see `weir "
+				"--help`\n");
 		return EXIT_USAGE;
 	}
 	err = settings_map(fd, &s);

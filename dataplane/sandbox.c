@@ -27,22 +27,29 @@ enum { NOBODY = 65534 };
 
 /* Each allowed call and who needs it. Everything else fails with EPERM. */
 static const int allowed[] = {
-	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(lseek), SCMP_SYS(pread64), /* input files */
-	SCMP_SYS(fstat), SCMP_SYS(newfstatat),                               /* a file that grows */
-	SCMP_SYS(write), SCMP_SYS(writev),                                   /* log, eventfds */
-	SCMP_SYS(futex),                                                     /* waiting for room */
-	SCMP_SYS(poll), SCMP_SYS(ppoll),                                     /* the main thread */
-	SCMP_SYS(accept4), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom),            /* a control attaches */
-	SCMP_SYS(getsockopt),                                                /* who is it */
-	SCMP_SYS(fcntl), SCMP_SYS(close), SCMP_SYS(dup2), SCMP_SYS(dup3),    /* … and leaves */
-	SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
-	SCMP_SYS(mprotect), SCMP_SYS(brk),                                   /* the allocator */
-	SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),
-	SCMP_SYS(getrandom), SCMP_SYS(sched_yield), SCMP_SYS(getcpu),
-	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(restart_syscall), SCMP_SYS(tgkill), SCMP_SYS(gettid), SCMP_SYS(getpid),
-	SCMP_SYS(getppid), SCMP_SYS(rseq), SCMP_SYS(set_robust_list),        /* threads, abort() */
-	SCMP_SYS(exit), SCMP_SYS(exit_group),
+	SCMP_SYS(read),          SCMP_SYS(readv),
+	SCMP_SYS(lseek),         SCMP_SYS(pread64),    /* input files */
+	SCMP_SYS(fstat),         SCMP_SYS(newfstatat), /* a file that grows */
+	SCMP_SYS(write),         SCMP_SYS(writev),     /* log, eventfds */
+	SCMP_SYS(futex),                               /* waiting for room */
+	SCMP_SYS(poll),          SCMP_SYS(ppoll),      /* the main thread */
+	SCMP_SYS(accept4),       SCMP_SYS(sendmsg),
+	SCMP_SYS(recvfrom),   /* a control attaches */
+	SCMP_SYS(getsockopt), /* who is it */
+	SCMP_SYS(fcntl),         SCMP_SYS(close),
+	SCMP_SYS(dup2),          SCMP_SYS(dup3), /* … and leaves */
+	SCMP_SYS(mmap),          SCMP_SYS(munmap),
+	SCMP_SYS(mremap),        SCMP_SYS(madvise),
+	SCMP_SYS(mprotect),      SCMP_SYS(brk), /* the allocator */
+	SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep),     SCMP_SYS(getrandom),
+	SCMP_SYS(sched_yield),   SCMP_SYS(getcpu),
+	SCMP_SYS(rt_sigaction),  SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),  SCMP_SYS(restart_syscall),
+	SCMP_SYS(tgkill),        SCMP_SYS(gettid),
+	SCMP_SYS(getpid),        SCMP_SYS(getppid),
+	SCMP_SYS(rseq),          SCMP_SYS(set_robust_list), /* threads, abort() */
+	SCMP_SYS(exit),          SCMP_SYS(exit_group),
 };
 
 static int drop_user(void)
@@ -58,7 +65,9 @@ static int drop_user(void)
 /* No path at all, for the case that the filter below has a hole. */
 static void forbid_paths(void)
 {
-	struct landlock_ruleset_attr all = { .handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1 };
+	struct landlock_ruleset_attr all = {
+		.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1
+	};
 	long fd = syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
 
 	if (fd < 0)

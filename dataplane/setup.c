@@ -18,7 +18,8 @@ static struct hash_key hash_key(const struct settings *s)
 {
 	struct hash_key k = { s->hash_seed, ~s->hash_seed };
 
-	/* Live, nobody may be able to choose packets that collide; a file must give the same every time. */
+	/* Live, nobody may be able to choose packets that collide; a file must give the same every
+	 * time. */
 	if (s->live && s->hash_seed == 0 && getrandom(&k, sizeof(k), 0) != sizeof(k))
 		log_warn("no random numbers: the flow hash can be guessed");
 	return k;
@@ -223,10 +224,9 @@ int setup_dataplane(struct dataplane *d, const struct settings *s)
 	if (d->bell_fd < 0 || d->done_fd < 0)
 		return say(EXIT_SOURCE, "eventfd", -errno);
 	pthread_barrier_init(&d->start, NULL, d->workers + 1);
-	d->worker = aligned_alloc(CACHE_LINE_BYTES,
-				  sizeof(struct worker) / CACHE_LINE_BYTES * CACHE_LINE_BYTES *
-						  d->workers +
-					  d->workers * CACHE_LINE_BYTES);
+	d->worker = aligned_alloc(CACHE_LINE_BYTES, sizeof(struct worker) / CACHE_LINE_BYTES *
+								    CACHE_LINE_BYTES * d->workers +
+							    d->workers * CACHE_LINE_BYTES);
 	if (d->worker == NULL)
 		return say(EXIT_SOURCE, "worker memory", -ENOMEM);
 	memset(d->worker, 0, sizeof(struct worker) * d->workers);

@@ -1,7 +1,8 @@
 /* setup - everything the workers own, made from the settings before the first packet.
  *
  * The only place where settings become sizes. When setup returns 0 every table, pool and
- * ring is there and every source is open; "out of memory" and "no such file" happen here or not at all.
+ * ring is there and every source is open; "out of memory" and "no such file" happen here or not at
+ * all.
  */
 #ifndef DATAPLANE_SETUP_H
 #define DATAPLANE_SETUP_H
@@ -19,8 +20,8 @@ struct dataplane {
 	bool live;
 };
 
-/* setup_dataplane - Returns: 0; an exit status otherwise (2 settings, 5 source), after one line on stderr
- * with the cause and the remedy. */
+/* setup_dataplane - Returns: 0; an exit status otherwise (2 settings, 5 source), after one line on
+ * stderr with the cause and the remedy. */
 int setup_dataplane(struct dataplane *d, const struct settings *s);
 
 /* setup_undo - give everything back. Accepts a half-made dataplane. */

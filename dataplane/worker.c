@@ -1,14 +1,17 @@
 /* worker - one core, the stages in order. Start reading at worker_turn(). */
 #include "dataplane/worker.h"
 
+#include <poll.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #define PUBLISH_EVERY_NS (10 * UINT64_C(1000000))
+enum { IDLE_MS = 100 };
 
 /* ---- rx ----------------------------------------------------------------------- */
 
-/* One port's frames per turn; ports take turns, so that neither direction of a TAP can starve the other. */
+/* One port's frames per turn; ports take turns, so that neither direction of a TAP can starve the
+ * other. */
 static void rx_pull(struct ports *rx, struct burst *b)
 {
 	b->count = 0;
@@ -161,8 +164,7 @@ static void publish(struct worker *w)
 	gauge_set(c, payload_held, w->reassembly.held_bytes);
 	gauge_set(c, requests_open, w->pair.open_requests);
 	gauge_set(c, responses_open, w->pair.open_responses);
-	gauge_set(c, flows_live,
-		  w->flow.age[FLOW_LIVE].count + w->flow.age[FLOW_HALF_OPEN].count);
+	gauge_set(c, flows_live, w->flow.age[FLOW_LIVE].count + w->flow.age[FLOW_HALF_OPEN].count);
 	if (w->number == 0)
 		gauge_set(c, heap_bytes, arena_process_bytes());
 	publish_ports(w);
@@ -179,7 +181,8 @@ static void publish_when_due(struct worker *w)
 	publish(w);
 }
 
-/* A port that has nothing now may be at its end. Returns true when all are; w->end is the gravest. */
+/* A port that has nothing now may be at its end. Returns true when all are; w->end is the gravest.
+ */
 static bool ports_ended(struct worker *w)
 {
 	bool all = true;
@@ -192,6 +195,22 @@ static bool ports_ended(struct worker *w)
 		w->end = s > w->end ? s : w->end;
 	}
 	return all;
+}
+
+/* Nothing has come: sleep until something may have. Only live sources and pipes get here. */
+static void idle(struct worker *w)
+{
+	struct pollfd fd[SETTINGS_RX_MAX];
+	nfds_t n = 0;
+
+	for (uint32_t i = 0; i < w->rx.count; i++) {
+		const struct rx_backend *b = ((const struct rx_port_head *)w->rx.port[i])->backend;
+		int wait_fd = b->wait_fd == NULL ? -1 : b->wait_fd(w->rx.port[i]);
+
+		if (wait_fd >= 0)
+			fd[n++] = (struct pollfd){ .fd = wait_fd, .events = POLLIN };
+	}
+	poll(fd, n, IDLE_MS);
 }
 
 static bool stop_asked(const struct worker *w)
@@ -212,8 +231,11 @@ void *worker_run(void *worker)
 		pulled = worker_turn(w);
 		sum_up_turn(w, pulled);
 		publish_when_due(w);
-		if (pulled == 0 && ports_ended(w))
+		if (likely(pulled > 0))
+			continue;
+		if (ports_ended(w))
 			break;
+		idle(w);
 	}
 	flow_close_all(&w->flow, WHY_capture_ended);
 	publish(w);

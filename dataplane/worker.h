@@ -28,7 +28,7 @@
 struct ports {
 	struct rx_port *port[SETTINGS_RX_MAX];
 	uint32_t count;
-	uint32_t next; /* the port asked first in the next turn */
+	uint32_t next;          /* the port asked first in the next turn */
 	struct rx_port *pulled; /* whose frames this burst holds; NULL: none */
 };
 
@@ -62,8 +62,8 @@ struct worker {
 	enum rx_state end;        /* gravest state of its ports at the end */
 };
 
-/* worker_run - thread: wait for the start, work until the input ends or the stop is asked for, close
- * the books. The argument is the worker. */
+/* worker_run - thread: wait for the start, work until the input ends or the stop is asked for,
+ * close the books. The argument is the worker. */
 void *worker_run(void *worker);
 
 #endif

@@ -68,7 +68,8 @@ enum field_id {
 	FIELD_TARGET, /* request: text */
 	FIELD_CODE,   /* response: text */
 	FIELD_VERSION,
-	FIELD_BODY,   /* put in by conn_skip(), not by dissectors */
+	FIELD_BODY,    /* put in by conn_skip(), not by dissectors */
+	FIELD_INTERIM, /* put in by pairing: codes of interim responses, see struct dissector */
 	FIELD_OWN = 8,
 };
 
@@ -104,7 +105,8 @@ enum resync {
 };
 
 struct dissector {
-	const char *name; /* as in records and --dissectors; lower case */
+	const char *name;  /* as in --dissectors and file names; lower case */
+	const char *proto; /* as in records */
 	const char *title;
 	const struct field *fields;
 	uint32_t field_count;

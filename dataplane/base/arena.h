@@ -17,13 +17,14 @@
 #include <stdint.h>
 
 struct arena {
-	int flags;           /* of mallocx(); 0 with plain malloc */
-	unsigned index;      /* jemalloc's arena, thread cache */
+	int flags;      /* of mallocx(); 0 with plain malloc */
+	unsigned index; /* jemalloc's arena, thread cache */
 	unsigned cache;
 	uint64_t held_bytes; /* handed out and not yet freed, as asked for */
 };
 
-/* arena_init - Returns: 0, -ENOMEM. arena_fini() accepts a zeroed arena; every block must be back. */
+/* arena_init - Returns: 0, -ENOMEM. arena_fini() accepts a zeroed arena; every block must be back.
+ */
 int arena_init(struct arena *a);
 void arena_fini(struct arena *a);
 

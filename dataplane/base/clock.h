@@ -31,7 +31,8 @@ struct pipeline_clock {
 	uint32_t started;
 };
 
-/* clock_see - take note of a packet's time stamp. Returns how often the clock has been set (the epoch). */
+/* clock_see - take note of a packet's time stamp. Returns how often the clock has been set (the
+ * epoch). */
 static inline uint32_t clock_see(struct pipeline_clock *c, uint64_t ts_ns)
 {
 	int64_t step = (int64_t)(ts_ns - c->last_ns);

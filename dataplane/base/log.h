@@ -15,8 +15,9 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 struct log_site {
-	_Atomic uint64_t next_ns; /* CLOCK_MONOTONIC before which this site stays silent; 0: never spoke */
-	_Atomic uint32_t kept;    /* lines suppressed since the last one */
+	_Atomic uint64_t
+		next_ns; /* CLOCK_MONOTONIC before which this site stays silent; 0: never spoke */
+	_Atomic uint32_t kept; /* lines suppressed since the last one */
 };
 
 /* log_open - name that begins every line, and the level up to which lines are printed. */

@@ -28,27 +28,27 @@ struct gathered {
 
 struct conn_side {
 	/* every segment */
-	uint64_t skip;               /* body bytes still to come; UINT64_MAX: until the side ends */
+	uint64_t skip; /* body bytes still to come; UINT64_MAX: until the side ends */
 	struct message *skip_message; /* whose body they are */
-	uint64_t at;                 /* stream offset of the first byte not yet taken */
-	struct gathered *gathered;   /* NULL: nothing */
-	uint32_t need;               /* bytes wanted before feed() is called again */
-	bool waiting;                /* for the peer, on the host's list */
-	bool waited;                 /* the wait is over: this feed() decides */
-	bool full;                   /* this feed() sees all there will be */
+	uint64_t at;                  /* stream offset of the first byte not yet taken */
+	struct gathered *gathered;    /* NULL: nothing */
+	uint32_t need;                /* bytes wanted before feed() is called again */
+	bool waiting;                 /* for the peer, on the host's list */
+	bool waited;                  /* the wait is over: this feed() decides */
+	bool full;                    /* this feed() sees all there will be */
 	bool opaque;
-	bool cut;                    /* a gap here was made by the snap length */
+	bool cut; /* a gap here was made by the snap length */
 	bool midstream;
 	bool closed;
-	uint8_t side;                /* its own index */
-	uint8_t segments;            /* seen while undecided */
-	uint8_t tries;               /* times an undecided midstream side was looked at afresh */
-	struct slice in;             /* what feed() is looking at */
-	struct segment segment;      /* of the newest byte */
-	uint64_t candidates;         /* dissectors still possible while undecided */
-	bool refused;                /* no dissector wants it */
+	uint8_t side;           /* its own index */
+	uint8_t segments;       /* seen while undecided */
+	uint8_t tries;          /* times an undecided midstream side was looked at afresh */
+	struct slice in;        /* what feed() is looking at */
+	struct segment segment; /* of the newest byte */
+	uint64_t candidates;    /* dissectors still possible while undecided */
+	bool refused;           /* no dissector wants it */
 	/* waiting */
-	uint64_t wait_since_ns;      /* 0: has not waited since it last moved */
+	uint64_t wait_since_ns; /* 0: has not waited since it last moved */
 	struct conn_side *wait_prev, *wait_next;
 };
 
@@ -58,7 +58,7 @@ struct conn {
 	struct flow *flow;
 	const struct dissector *dissector; /* NULL unless spoken */
 	void *state;
-	uint8_t phase;  /* enum conn_phase */
+	uint8_t phase; /* enum conn_phase */
 	uint8_t proto;
 	uint8_t client; /* enum side */
 	uint8_t why;    /* of the last close */
@@ -68,9 +68,9 @@ struct conn {
 	/* chores */
 	struct memory *memory; /* of conn_take() */
 	uint32_t memory_bytes;
-	uint32_t becomes;      /* conn_become() asked for this dissector … */
-	bool becomes_now;      /* … and it has not happened yet */
-	uint32_t changes;      /* of protocol so far */
+	uint32_t becomes; /* conn_become() asked for this dissector … */
+	bool becomes_now; /* … and it has not happened yet */
+	uint32_t changes; /* of protocol so far */
 };
 
 /* A block of conn_take(). */

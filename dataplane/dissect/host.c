@@ -1,4 +1,5 @@
-/* host - bytes of a connection become calls of its dissector. See host.h and dissectors/dissector.h. */
+/* host - bytes of a connection become calls of its dissector. See host.h and
+ * dissectors/dissector.h. */
 #include "dataplane/dissect/host.h"
 
 #include <string.h>
@@ -6,7 +7,8 @@
 #include "dataplane/base/ensure.h"
 #include "dataplane/dissect/conn.h"
 
-/* A side joined in the middle of a body is looked at afresh at so many segments before it is given up. */
+/* A side joined in the middle of a body is looked at afresh at so many segments before it is given
+ * up. */
 enum { MIDSTREAM_TRIES = 32, BECOMES_MAX = 4 };
 
 static void apply_become(struct conn *c);
@@ -277,6 +279,8 @@ static void state_free(struct conn *c)
 static void speak(struct conn *c, uint32_t proto)
 {
 	state_free(c);
+	wait_end(c->host, &c->side[SIDE_A]);
+	wait_end(c->host, &c->side[SIDE_B]);
 	c->state = arena_take_zeroed(c->host->arena, dissectors[proto]->conn_bytes);
 	if (c->state == NULL) {
 		count(c->host->counters, out_of_memory);
@@ -312,8 +316,8 @@ static void replay_gathered(struct conn *c, struct conn_side *first)
 	settle(c, first);
 }
 
-/* Nobody knows this side's bytes. The other side may tell; a side joined in the middle of something is
- * looked at afresh with its next segment. */
+/* Nobody knows this side's bytes. The other side may tell; a side joined in the middle of something
+ * is looked at afresh with its next segment. */
 static void refuse(struct conn *c, struct conn_side *s)
 {
 	const struct conn_side *o = &c->side[side_other((enum side)s->side)];
@@ -337,7 +341,8 @@ static void refuse(struct conn *c, struct conn_side *s)
 static void identify(struct conn *c, struct conn_side *s, bool pause)
 {
 	struct slice first = slice_of(s->gathered->at, s->gathered->bytes);
-	bool last = pause || first.bytes >= IDENTIFY_PROBE_BYTES || s->segments >= IDENTIFY_SEGMENTS;
+	bool last = pause || first.bytes >= IDENTIFY_PROBE_BYTES ||
+		    s->segments >= IDENTIFY_SEGMENTS;
 	uint16_t port = c->flow->key.port[side_other((enum side)s->side)];
 	uint32_t proto = DISSECTOR_NONE;
 
@@ -363,6 +368,7 @@ static void undecided(struct conn *c, struct conn_side *s, uint64_t offset, stru
 	gather(c, s, offset, bytes);
 	if (s->gathered == NULL)
 		return;
+	wait_end(c->host, s);
 	if (s->segments < UINT8_MAX)
 		s->segments++;
 	/* The other side speaking is the pause that a short first message was waiting for. */
@@ -370,9 +376,12 @@ static void undecided(struct conn *c, struct conn_side *s, uint64_t offset, stru
 		identify(c, o, true);
 	if (c->phase == CONN_UNDECIDED)
 		identify(c, s, false);
-	if (c->phase == CONN_UNDECIDED && s->refused &&
-	    s->gathered->bytes > c->host->settings.head_bytes)
+	if (c->phase != CONN_UNDECIDED || s->gathered == NULL)
+		return;
+	if (s->refused && s->gathered->bytes > c->host->settings.head_bytes)
 		refuse(c, s);
+	else if (!s->refused)
+		wait_begin(c->host, s); /* a pause will do as well as more bytes */
 }
 
 /* ---- the sink ---------------------------------------------------------------------------- */
@@ -596,8 +605,13 @@ static uint64_t timers(void *context, uint64_t now_ns)
 			due = at;
 			break;
 		}
-		decide(conn_of(s), s);
-		settle(conn_of(s), s);
+		if (conn_of(s)->phase == CONN_UNDECIDED) {
+			wait_end(h, s);
+			identify(conn_of(s), s, true);
+		} else {
+			decide(conn_of(s), s);
+			settle(conn_of(s), s);
+		}
 	}
 	pair_due = pair_timers(h->pair, now_ns);
 	return due < pair_due ? due : pair_due;

@@ -58,7 +58,8 @@ int identify_compile(const char *names, struct identify_database **ret, uint64_t
 		return -ENOMEM;
 	if (count > 0 && hs_compile_multi(regex, flags, id, count, HS_MODE_BLOCK, NULL, &d->hs,
 					  &error) != HS_SUCCESS) {
-		*ret_bad = error->expression >= 0 ? regex[error->expression] : "all patterns together";
+		*ret_bad = error->expression >= 0 ? regex[error->expression]
+						  : "all patterns together";
 		hs_free_compile_error(error);
 		free(d);
 		return -EINVAL;
@@ -137,7 +138,10 @@ enum guess identify_side(const struct identify *i, struct slice first, uint16_t 
 
 		switch (dissectors[k]->probe(first, port)) {
 		case GUESS_YES: *ret = k; return GUESS_YES;
-		case GUESS_MAYBE: maybe = maybe == DISSECTOR_NONE ? k : maybe; more |= 1ull << k; break;
+		case GUESS_MAYBE:
+			maybe = maybe == DISSECTOR_NONE ? k : maybe;
+			more |= 1ull << k;
+			break;
 		case GUESS_MORE: more |= 1ull << k; break;
 		case GUESS_NO: break;
 		}

@@ -24,13 +24,13 @@ struct identify_database; /* hs_database_t behind it */
 
 struct identify {
 	const struct identify_database *database;
-	void *scratch;   /* hs_scratch_t */
+	void *scratch;    /* hs_scratch_t */
 	uint64_t enabled; /* bit per dissector */
 };
 
 /* identify_compile - of every registered dissector's patterns, once per process.
- * `names` as settings.dissectors; empty: all. Returns: 0; -EINVAL with *ret_bad naming what did not compile or is
- * not known; -ENOMEM. */
+ * `names` as settings.dissectors; empty: all. Returns: 0; -EINVAL with *ret_bad naming what did not
+ * compile or is not known; -ENOMEM. */
 int identify_compile(const char *names, struct identify_database **ret, uint64_t *ret_enabled,
 		     const char **ret_bad);
 void identify_free(struct identify_database *d);
@@ -39,8 +39,8 @@ void identify_free(struct identify_database *d);
 int identify_init(struct identify *i, const struct identify_database *d, uint64_t enabled);
 void identify_fini(struct identify *i);
 
-/* identify_side - what does this side speak? `candidates` is a set of dissectors, updated: on the first call
- * UINT64_MAX; later calls (more bytes) ask only the probes that are still undecided.
+/* identify_side - what does this side speak? `candidates` is a set of dissectors, updated: on the
+ * first call UINT64_MAX; later calls (more bytes) ask only the probes that are still undecided.
  *
  * Returns: GUESS_YES and *ret; GUESS_MORE while somebody wants more and `last` is false; GUESS_NO.
  *          With `last` a MAYBE wins when nobody said yes. */

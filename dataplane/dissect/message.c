@@ -179,7 +179,8 @@ static bool body_grow(struct arena *a, struct message *m, uint32_t need)
 
 	while (room < need)
 		room *= 2;
-	moved = m->body == NULL ? arena_take(a, room) : arena_resize(a, m->body, m->body_room, room);
+	moved = m->body == NULL ? arena_take(a, room)
+				: arena_resize(a, m->body, m->body_room, room);
 	if (moved == NULL)
 		return false;
 	m->body = moved;

@@ -32,8 +32,8 @@ static void ring_bell(const struct emit *e)
 		return;
 }
 
-/* A file waits for control. It gives up only when the run is to stop and nobody has been attached for
- * a while: then nobody will come. */
+/* A file waits for control. It gives up only when the run is to stop and nobody has been attached
+ * for a while: then nobody will come. */
 static void *wait_for_room(struct emit *e, uint64_t bytes)
 {
 	struct ring_producer *r = &e->region->ring;
@@ -225,8 +225,8 @@ static void fill(struct emit *e, struct record *r, const struct message *request
 	}
 }
 
-static void make_pair(struct emit *e, const struct message *request,
-		      const struct message *response, enum outcome outcome, enum why why)
+static void make_pair(struct emit *e, const struct message *request, const struct message *response,
+		      enum outcome outcome, enum why why)
 {
 	uint64_t bytes = sizeof(struct record) + interim_room(request);
 	uint32_t request_body = 0, response_body = 0;

@@ -18,7 +18,8 @@
 struct emit_door {
 	_Atomic bool attached; /* a control is there */
 	_Atomic bool stop;     /* the run is to end */
-	_Atomic bool gave_up;  /* writer: workers. Records were lost because control is gone for good */
+	_Atomic bool
+		gave_up; /* writer: workers. Records were lost because control is gone for good */
 };
 
 struct emit {
@@ -27,8 +28,8 @@ struct emit {
 	struct emit_door *door;
 	struct stage_timer *timer;
 	int bell_fd;
-	bool waits; /* a file: wait for room */
-	bool cut;   /* --until emit */
+	bool waits;     /* a file: wait for room */
+	bool cut;       /* --until emit */
 	bool stop_pair; /* --until pair: nothing is made */
 	uint64_t seq;
 };

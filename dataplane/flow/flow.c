@@ -196,7 +196,8 @@ static void bucket_remove(struct flow_table *t, uint64_t hash, uint32_t index)
 /* ---- aging ------------------------------------------------------------------- */
 
 /* A packet moves its flow to the end of the list only when it was put there longer ago than this
- * part of the time-out, so that the packet's path touches no neighbour. Flows end that much late. */
+ * part of the time-out, so that the packet's path touches no neighbour. Flows end that much late.
+ */
 static uint64_t slack(const struct flow_table *t, enum flow_class class)
 {
 	return t->settings.timeout_ns[class] / 64;
@@ -235,7 +236,7 @@ void flow_classify(struct flow_table *t, struct flow *f, enum flow_class class)
 	if (f->class == class)
 		return;
 	age_remove(t, f);
-	f->class = (uint8_t)class;
+	f->class = (uint8_t) class;
 	age_push(t, f, t->clock->now_ns);
 }
 

@@ -3,8 +3,8 @@
  *     bucket (one cache line): 8 tags | 8 indices  -->  flow[index]
  *
  * One table per worker, fixed in size, made in setup. A bucket holds the tags
- * and indices of up to seven flows and a link to an overflow bucket, so finding a flow costs two cache
- * misses: the bucket's and the flow's. flow_burst() hides both: it hashes and prefetches the
+ * and indices of up to seven flows and a link to an overflow bucket, so finding a flow costs two
+ * cache misses: the bucket's and the flow's. flow_burst() hides both: it hashes and prefetches the
  * whole burst before it looks at the first bucket.
  *
  * Life of a flow:
@@ -29,7 +29,8 @@
 
 enum flow_class { FLOW_HALF_OPEN, FLOW_LIVE, FLOW_CLOSING, FLOW_UDP, FLOW_CLASSES };
 
-/* A segment that is ahead of what could be delivered; the list is in order of offset, without overlap. */
+/* A segment that is ahead of what could be delivered; the list is in order of offset, without
+ * overlap. */
 struct held {
 	struct held *next;
 	uint64_t offset;
@@ -43,36 +44,37 @@ struct held {
 
 /* Bits of what a direction has seen; `--format streams` prints some of them by name. */
 enum direction_seen {
-	SEEN_SYN = 1 << 0,       /* its SYN: the ISN is known */
-	SEEN_START = 1 << 1,     /* the first offset is fixed, by SYN, acknowledgement or segment */
-	SEEN_FIN = 1 << 2,       /* fin_offset is known */
-	SEEN_CLOSED = 1 << 3,    /* the sink's close() has been called */
-	SEEN_CUT = 1 << 4,       /* packets cut by the snap length */
+	SEEN_SYN = 1 << 0,    /* its SYN: the ISN is known */
+	SEEN_START = 1 << 1,  /* the first offset is fixed, by SYN, acknowledgement or segment */
+	SEEN_FIN = 1 << 2,    /* fin_offset is known */
+	SEEN_CLOSED = 1 << 3, /* the sink's close() has been called */
+	SEEN_CUT = 1 << 4,    /* packets cut by the snap length */
 	SEEN_RST = 1 << 5,
 	SEEN_RST_DATA = 1 << 6,
 	SEEN_KEEPALIVE = 1 << 7,
 	SEEN_URG = 1 << 8,
 	SEEN_AFTER_FIN = 1 << 9,
 	SEEN_AFTER_RST = 1 << 10,
-	SEEN_BEFORE = 1 << 11,   /* bytes before the start */
-	SEEN_FAR = 1 << 12,      /* too far ahead to belong here */
-	SEEN_TFO = 1 << 13,      /* SYN payload accepted */
+	SEEN_BEFORE = 1 << 11, /* bytes before the start */
+	SEEN_FAR = 1 << 12,    /* too far ahead to belong here */
+	SEEN_TFO = 1 << 13,    /* SYN payload accepted */
 	SEEN_SYNACK_DATA = 1 << 14,
-	SEEN_WAITING = 1 << 15,  /* on the list of holes that wait for --gap-wait */
+	SEEN_WAITING = 1 << 15,   /* on the list of holes that wait for --gap-wait */
 	SEEN_SYN_AGAIN = 1 << 16, /* SYNs with several ISNs: the peer's ACK chooses */
-	SEEN_CONFLICT = 1 << 17, /* a copy that differs came since the last delivery */
-	SEEN_RESET = 1 << 18,    /* ended by an RST */
+	SEEN_CONFLICT = 1 << 17,  /* a copy that differs came since the last delivery */
+	SEEN_RESET = 1 << 18,     /* ended by an RST */
 };
 
 enum { GAPS_REMEMBERED = 4 };
 
 /* What few directions need: taken when first needed, given back when the connection ends. */
 struct direction_extra {
-	uint64_t history_from;  /* offset of the oldest byte in `history` */
-	uint64_t history_to;    /* one past the newest */
-	uint64_t gap_from[GAPS_REMEMBERED], gap_to[GAPS_REMEMBERED]; /* declared last: bytes in them are late */
+	uint64_t history_from; /* offset of the oldest byte in `history` */
+	uint64_t history_to;   /* one past the newest */
+	uint64_t gap_from[GAPS_REMEMBERED],
+		gap_to[GAPS_REMEMBERED]; /* declared last: bytes in them are late */
 	uint64_t duplicate_bytes, conflict_bytes;
-	uint8_t *syn;           /* payload of a SYN that nothing has answered yet */
+	uint8_t *syn; /* payload of a SYN that nothing has answered yet */
 	uint32_t syn_bytes;
 	uint32_t gap_next;
 	uint64_t syn_ts_ns, syn_number;
@@ -83,16 +85,17 @@ struct direction_extra {
 /* One direction: what its sender sent. Offsets are stream bytes, 0 is the byte after the SYN. */
 struct direction {
 	/* every packet */
-	uint64_t next;       /* offset of the next byte to deliver */
-	uint64_t acked;      /* highest offset that the peer acknowledged */
-	struct held *held;   /* ahead of `next`, in order */
-	uint32_t base_seq;   /* sequence number of offset 0 */
-	uint32_t seen;       /* enum direction_seen */
+	uint64_t next;     /* offset of the next byte to deliver */
+	uint64_t acked;    /* highest offset that the peer acknowledged */
+	struct held *held; /* ahead of `next`, in order */
+	uint32_t base_seq; /* sequence number of offset 0 */
+	uint32_t seen;     /* enum direction_seen */
 	/* set-up and chores */
 	struct held *held_last;
 	struct direction_extra *extra;
 	uint64_t fin_offset;
-	uint64_t gap_since_ns; /* pipeline time at which the peer acknowledged the end of the first hole */
+	uint64_t gap_since_ns; /* pipeline time at which the peer acknowledged the end of the first
+				  hole */
 	uint32_t held_bytes;
 	uint32_t held_count;
 	uint32_t wait_prev, wait_next; /* list of holes waiting; FLOW_NONE ends it */
@@ -101,18 +104,19 @@ struct direction {
 struct flow {
 	/* every packet */
 	struct flow_key key;
-	uint64_t seen_ns;      /* pipeline time of the last packet */
-	void *sink;            /* the sink's; NULL until it took something */
-	uint8_t class;         /* enum flow_class */
-	uint8_t client;        /* enum side; who sent the SYN, or SIDE_UNKNOWN */
-	uint8_t closed;        /* 1: reset, or closed on both sides; the sink has ended */
-	uint8_t sides_seen;    /* bit per side that sent a packet */
-	uint32_t generation;   /* connections on this tuple so far, less one */
+	uint64_t seen_ns;    /* pipeline time of the last packet */
+	void *sink;          /* the sink's; NULL until it took something */
+	uint8_t class;       /* enum flow_class */
+	uint8_t client;      /* enum side; who sent the SYN, or SIDE_UNKNOWN */
+	uint8_t closed;      /* 1: reset, or closed on both sides; the sink has ended */
+	uint8_t sides_seen;  /* bit per side that sent a packet */
+	uint32_t generation; /* connections on this tuple so far, less one */
 	struct direction direction[2];
 	/* set-up and chores */
 	uint64_t hash;
-	uint64_t first_ts_ns;  /* time stamp of the connection's first packet; with the key it makes `conn` */
-	uint64_t listed_ns;    /* when it was put at the end of its class's list */
+	uint64_t first_ts_ns; /* time stamp of the connection's first packet; with the key it makes
+				 `conn` */
+	uint64_t listed_ns;   /* when it was put at the end of its class's list */
 	uint32_t index;
 	uint32_t age_prev, age_next; /* list of its class; FLOW_NONE ends it */
 	uint16_t iface;
@@ -125,8 +129,8 @@ uint64_t flow_conn_id(const struct flow *f);
 typedef void flow_close_fn(void *context, struct flow *f, enum why why);
 
 struct flow_settings {
-	uint32_t flows;           /* size of the table */
-	uint32_t half_open;       /* of them half open at most */
+	uint32_t flows;     /* size of the table */
+	uint32_t half_open; /* of them half open at most */
 	uint64_t timeout_ns[FLOW_CLASSES];
 	uint32_t worker, workers; /* this worker keeps flows with hash % workers == worker */
 };
@@ -143,9 +147,12 @@ struct flow_table {
 	struct pipeline_clock *clock;
 	/* set-up and chores */
 	struct flow_settings settings;
-	struct { uint32_t first, last, count; } age[FLOW_CLASSES];
-	uint32_t free_first;      /* flows given back; linked through age_next */
-	uint32_t never_used;      /* flows from here on have never been touched: their pages are not there yet */
+	struct {
+		uint32_t first, last, count;
+	} age[FLOW_CLASSES];
+	uint32_t free_first; /* flows given back; linked through age_next */
+	uint32_t never_used; /* flows from here on have never been touched: their pages are not
+				there yet */
 	uint32_t overflow_free, overflow_never_used, overflow_count;
 	flow_close_fn *close;
 	void *close_context;
@@ -153,7 +160,8 @@ struct flow_table {
 };
 
 /* flow_init - make the table. Memory is mapped, touched only as flows come.
- * Returns: 0, -ENOMEM, -EINVAL (a size of 0). flow_fini() accepts a zeroed table; it closes nothing. */
+ * Returns: 0, -ENOMEM, -EINVAL (a size of 0). flow_fini() accepts a zeroed table; it closes
+ * nothing. */
 int flow_init(struct flow_table *t, const struct flow_settings *s, struct counters *counters,
 	      struct pipeline_clock *clock, flow_close_fn *close, void *close_context);
 void flow_fini(struct flow_table *t);

@@ -5,7 +5,8 @@
  * both directions have the same key and the same hash; `enum side` says which of the
  * two sent a packet.
  *
- * IPv4 addresses are stored as ::ffff:a.b.c.d (RFC 4291 2.5.5.2) and `ip_version` keeps the two apart.
+ * IPv4 addresses are stored as ::ffff:a.b.c.d (RFC 4291 2.5.5.2) and `ip_version` keeps the two
+ * apart.
  */
 #ifndef DATAPLANE_FLOW_KEY_H
 #define DATAPLANE_FLOW_KEY_H
@@ -23,7 +24,8 @@ enum { VLAN_DEPTH = 2 };
 struct flow_key {
 	uint8_t address[2][16];
 	uint16_t port[2];          /* host order */
-	uint16_t vlan[VLAN_DEPTH]; /* outermost first: 12 bits of id, 0x8000 marks presence; 0: none */
+	uint16_t vlan[VLAN_DEPTH]; /* outermost first: 12 bits of id, 0x8000 marks presence; 0: none
+				    */
 	uint8_t protocol;          /* IPPROTO_TCP or IPPROTO_UDP */
 	uint8_t ip_version;        /* 4 or 6 */
 	uint16_t zero;

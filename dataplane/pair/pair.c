@@ -405,7 +405,8 @@ void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t o
 		q->generation++;
 		return;
 	}
-	/* Whoever had received what is missing here asked again later; all others' responses may be in it. */
+	/* Whoever had received what is missing here asked again later; all others' responses may be
+	 * in it. */
 	q->server_loose = true;
 	q->last = NULL;
 	while (*at != NULL) {
@@ -444,8 +445,9 @@ uint64_t pair_timers(struct pair *p, uint64_t now_ns)
 	return UINT64_MAX;
 }
 
-void pair_init(struct pair *p, const struct pair_settings *s, struct emit *emit, struct arena *arena,
-	       struct counters *counters, struct pipeline_clock *clock, struct stage_timer *timer)
+void pair_init(struct pair *p, const struct pair_settings *s, struct emit *emit,
+	       struct arena *arena, struct counters *counters, struct pipeline_clock *clock,
+	       struct stage_timer *timer)
 {
 	*p = (struct pair){ .emit = emit,
 			    .timer = timer,

@@ -8,8 +8,8 @@
  *
  *     in order   a response belongs to the oldest open request
  *     by key     to the open request with that key
- *     server gap open requests sent before the gap was acknowledged (acked below its end) close `unanswered: gap`;
- *                a response beginning at s then belongs to the first request with acked == s;
+ *     server gap open requests sent before the gap was acknowledged (acked below its end) close
+ * `unanswered: gap`; a response beginning at s then belongs to the first request with acked == s;
  *                responses until then are `orphan: gap`
  *     client gap requests from before the gap are answered in order as ever; once they are used up,
  *                responses are `orphan: gap` until a request with acked == s appears
@@ -36,58 +36,60 @@ enum { MESSAGE_FIELDS_INLINE = 640, INTERIM_MAX = 16 };
 
 /* What has become of a message; pair's own. */
 enum message_state {
-	MESSAGE_ENDED = 1 << 0,    /* pair_end() was called */
-	MESSAGE_QUEUED = 1 << 1,   /* a request in its connection's queue */
-	MESSAGE_TOLD = 1 << 2,     /* its record is out; it only keeps its place in the queue */
-	MESSAGE_DUE = 1 << 3,      /* on the list for the request timeout */
+	MESSAGE_ENDED = 1 << 0,  /* pair_end() was called */
+	MESSAGE_QUEUED = 1 << 1, /* a request in its connection's queue */
+	MESSAGE_TOLD = 1 << 2,   /* its record is out; it only keeps its place in the queue */
+	MESSAGE_DUE = 1 << 3,    /* on the list for the request timeout */
 };
 
 /* One message from its first byte to its record. */
 struct message {
-	struct message *next;      /* in its connection's queue, or in the pool */
-	struct message *partner;   /* the request that a response answers, and the other way round */
-	struct pair_queue *queue;  /* its connection's */
+	struct message *next;     /* in its connection's queue, or in the pool */
+	struct message *partner;  /* the request that a response answers, and the other way round */
+	struct pair_queue *queue; /* its connection's */
 	struct conn *conn;
-	uint64_t begin, acked;     /* stream offsets, see above */
+	uint64_t begin, acked; /* stream offsets, see above */
 	uint64_t key, note;
 	uint64_t ts_ns, end_ts_ns; /* first and last byte */
 	uint64_t frame, end_frame;
 	uint64_t head_bytes, body_bytes;
-	uint64_t index;            /* of a request on its connection */
-	uint64_t opened_ns;        /* pipeline time, for the request timeout */
-	struct message *due_prev, *due_next;               /* requests in order of opening */
+	uint64_t index;                      /* of a request on its connection */
+	uint64_t opened_ns;                  /* pipeline time, for the request timeout */
+	struct message *due_prev, *due_next; /* requests in order of opening */
 	struct message *unfinished_prev, *unfinished_next; /* of its connection; the host's */
-	uint32_t epoch, end_epoch; /* of the clock */
-	uint32_t flags;            /* FLAG_* */
-	uint32_t generation;       /* of the client's gaps when a request was sent */
+	uint32_t epoch, end_epoch;                         /* of the clock */
+	uint32_t flags;                                    /* FLAG_* */
+	uint32_t generation; /* of the client's gaps when a request was sent */
 	uint32_t fields_bytes, fields_room;
-	uint32_t pair_count;       /* header lines kept */
+	uint32_t pair_count; /* header lines kept */
 	uint32_t body_kept, body_room;
-	uint8_t *fields;           /* struct record_field after each other: inline_fields, or from the arena */
-	uint8_t *body;             /* the first body_kept bytes; NULL: none kept */
-	uint8_t kind;              /* enum message_kind */
-	uint8_t side;              /* enum side */
+	uint8_t *
+		fields; /* struct record_field after each other: inline_fields, or from the arena */
+	uint8_t *body;  /* the first body_kept bytes; NULL: none kept */
+	uint8_t kind;   /* enum message_kind */
+	uint8_t side;   /* enum side */
 	uint8_t proto;
-	uint8_t state;             /* enum message_state */
-	uint8_t failed;            /* the protocol says failure */
-	uint8_t why;               /* why it will have no partner; WHY_none: not known yet */
-	uint8_t interims;          /* of a request: interim codes among its fields */
-	uint8_t early;             /* of a response: began before its request ended */
+	uint8_t state;    /* enum message_state */
+	uint8_t failed;   /* the protocol says failure */
+	uint8_t why;      /* why it will have no partner; WHY_none: not known yet */
+	uint8_t interims; /* of a request: interim codes among its fields */
+	uint8_t early;    /* of a response: began before its request ended */
 	_Alignas(8) uint8_t inline_fields[MESSAGE_FIELDS_INLINE];
 };
 
 /* Pairing state of one connection; zeroed is the start. */
 struct pair_queue {
-	struct message *first, *last; /* open requests, oldest first; closed ones keep their place */
+	struct message *first,
+		*last; /* open requests, oldest first; closed ones keep their place */
 	uint32_t count;
-	uint32_t overflow;     /* requests behind `last` remembered by number only */
-	uint64_t requests;     /* so far: the next one's index */
-	uint32_t generation;   /* client gaps so far */
-	uint32_t anchored;     /* generation whose requests are answered in order */
-	bool server_loose;     /* after a server gap: the next response needs acked == s */
-	bool midstream;        /* the connection's start was not captured */
+	uint32_t overflow;   /* requests behind `last` remembered by number only */
+	uint64_t requests;   /* so far: the next one's index */
+	uint32_t generation; /* client gaps so far */
+	uint32_t anchored;   /* generation whose requests are answered in order */
+	bool server_loose;   /* after a server gap: the next response needs acked == s */
+	bool midstream;      /* the connection's start was not captured */
 	const struct flow *flow;
-	uint64_t conn_id;      /* flow_conn_id() of the flow */
+	uint64_t conn_id; /* flow_conn_id() of the flow */
 };
 
 struct emit;
@@ -110,16 +112,18 @@ struct pair {
 	uint64_t open_requests, open_responses; /* the gauges */
 };
 
-void pair_init(struct pair *p, const struct pair_settings *s, struct emit *emit, struct arena *arena,
-	       struct counters *counters, struct pipeline_clock *clock, struct stage_timer *timer);
+void pair_init(struct pair *p, const struct pair_settings *s, struct emit *emit,
+	       struct arena *arena, struct counters *counters, struct pipeline_clock *clock,
+	       struct stage_timer *timer);
 void pair_fini(struct pair *p);
 
 /* pair_message - a message begins: from the pool, its header zeroed. NULL: no memory. */
 struct message *pair_message(struct pair *p);
 
-/* pair_begin - the message's kind, side, begin, acked, key, note, ts, frame, queue and conn are set.
- * A request joins its queue; a response takes its request (m->partner) or learns that it is an orphan.
- * Returns when pair_timers() wants to be called because of it, UINT64_MAX: not because of it. */
+/* pair_begin - the message's kind, side, begin, acked, key, note, ts, frame, queue and conn are
+ * set. A request joins its queue; a response takes its request (m->partner) or learns that it is an
+ * orphan. Returns when pair_timers() wants to be called because of it, UINT64_MAX: not because of
+ * it. */
 uint64_t pair_begin(struct pair *p, struct message *m);
 
 /* message_field - append a field; false: no memory, or more than `limit_bytes` of fields. */
@@ -134,7 +138,8 @@ enum request_known pair_known(const struct pair *p, const struct pair_queue *q, 
 void pair_end(struct pair *p, struct message *m);
 
 /* pair_gap - [offset, offset+bytes) of `side` is missing, and a head may have been in it. */
-void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t offset, uint64_t bytes);
+void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t offset,
+	      uint64_t bytes);
 
 /* pair_close - nothing follows on this connection: open requests close with `why`. */
 void pair_close(struct pair *p, struct pair_queue *q, enum why why);

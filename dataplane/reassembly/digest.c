@@ -10,7 +10,9 @@ struct digest_side {
 	uint64_t delivered, gap_bytes, wrapped;
 	uint64_t pending_offset, pending_bytes; /* a gap that nothing has followed yet */
 	uint32_t gap_count;
-	struct { uint64_t offset, bytes; } gap[8];
+	struct {
+		uint64_t offset, bytes;
+	} gap[8];
 };
 
 struct digest_flow {
@@ -74,12 +76,20 @@ static void gap(void *context, struct flow *f, enum side side, uint64_t offset, 
 
 static uint32_t stream_flags(const struct direction *d, bool wrapped)
 {
-	static const struct { uint32_t seen; enum record_stream_bit bit; } map[] = {
-		{ SEEN_AFTER_FIN, STREAM_BIT_AFTERFIN },   { SEEN_AFTER_RST, STREAM_BIT_AFTERRST },
-		{ SEEN_BEFORE, STREAM_BIT_BEFORE },        { SEEN_FAR, STREAM_BIT_FARSEQ },
-		{ SEEN_KEEPALIVE, STREAM_BIT_KEEPALIVE },  { SEEN_RST, STREAM_BIT_RST },
-		{ SEEN_RST_DATA, STREAM_BIT_RSTDATA },     { SEEN_SYNACK_DATA, STREAM_BIT_SYNACKDATA },
-		{ SEEN_TFO, STREAM_BIT_TFO },              { SEEN_URG, STREAM_BIT_URG },
+	static const struct {
+		uint32_t seen;
+		enum record_stream_bit bit;
+	} map[] = {
+		{ SEEN_AFTER_FIN, STREAM_BIT_AFTERFIN },
+		{ SEEN_AFTER_RST, STREAM_BIT_AFTERRST },
+		{ SEEN_BEFORE, STREAM_BIT_BEFORE },
+		{ SEEN_FAR, STREAM_BIT_FARSEQ },
+		{ SEEN_KEEPALIVE, STREAM_BIT_KEEPALIVE },
+		{ SEEN_RST, STREAM_BIT_RST },
+		{ SEEN_RST_DATA, STREAM_BIT_RSTDATA },
+		{ SEEN_SYNACK_DATA, STREAM_BIT_SYNACKDATA },
+		{ SEEN_TFO, STREAM_BIT_TFO },
+		{ SEEN_URG, STREAM_BIT_URG },
 	};
 	uint32_t flags = wrapped ? 1u << STREAM_BIT_WRAP : 0;
 
@@ -121,7 +131,8 @@ static void record_side(struct digest *d, const struct flow *f, enum side side,
 	emit_record(d->emit, &r, sizeof(r));
 }
 
-/* A direction is told of here, not when its bytes end: what comes after the end still adds flags. */
+/* A direction is told of here, not when its bytes end: what comes after the end still adds flags.
+ */
 static void end(void *context, struct flow *f)
 {
 	struct digest *d = context;
@@ -129,8 +140,7 @@ static void end(void *context, struct flow *f)
 
 	for (int side = 0; side < 2; side++)
 		if ((f->direction[side].seen & SEEN_START) != 0)
-			record_side(d, f, (enum side)side,
-				    flow == NULL ? NULL : &flow->side[side]);
+			record_side(d, f, (enum side)side, flow == NULL ? NULL : &flow->side[side]);
 	arena_give(d->arena, flow, sizeof(*flow));
 	f->sink = NULL;
 }
@@ -142,9 +152,7 @@ static void close(void *context, struct flow *f, enum side side, enum why why)
 
 struct sink digest_sink(struct digest *d)
 {
-	return (struct sink){ .context = d,
-			      .deliver = deliver,
-			      .gap = gap,
-			      .close = close,
-			      .end = end };
+	return (struct sink){
+		.context = d, .deliver = deliver, .gap = gap, .close = close, .end = end
+	};
 }

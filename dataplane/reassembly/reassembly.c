@@ -7,7 +7,8 @@
 #include "dataplane/base/ensure.h"
 #include "dataplane/reassembly/window.h"
 
-/* A receive window is at most 2^30 bytes (RFC 7323 2.3): what is further ahead is of another connection. */
+/* A receive window is at most 2^30 bytes (RFC 7323 2.3): what is further ahead is of another
+ * connection. */
 #define AHEAD_MAX_BYTES (INT64_C(1) << 30)
 
 /* A piece of payload on its way into the stream. */
@@ -106,7 +107,8 @@ static void wait_remove(struct reassembly *r, struct flow *f, enum side side)
 	window_unlink(r, d);
 }
 
-/* See whether a hole waits now, since `at_ns`; called whenever `acked`, `next` or what is held changed. */
+/* See whether a hole waits now, since `at_ns`; called whenever `acked`, `next` or what is held
+ * changed. */
 static void wait_update(struct reassembly *r, struct flow *f, enum side side, uint64_t at_ns)
 {
 	struct direction *d = &f->direction[side];
@@ -143,8 +145,8 @@ void reassembly_timers(struct reassembly *r)
 		gap_declare(r, f, side, acknowledged_hole(d));
 		deliver_held(r, f, side);
 		close_if_complete(r, f, side);
-		/* The time it should have happened, not the time it did: the next hole's wait must not
-		 * depend on which packets this worker happens to see. */
+		/* The time it should have happened, not the time it did: the next hole's wait must
+		 * not depend on which packets this worker happens to see. */
 		wait_update(r, f, side, at);
 	}
 	if (r->sink.timers != NULL) {
@@ -317,9 +319,10 @@ static void payload(struct reassembly *r, struct flow *f, enum side side, const 
 		d->seen |= SEEN_CUT;
 		count_by(r->counters, not_captured_bytes, p->payload_bytes - bytes);
 	}
-	if (bytes == 1 && p->payload_bytes == 1 && offset >= 0 &&
-	    (uint64_t)offset + 1 == d->next && (p->tcp_flags & TCP_FIN) == 0) {
-		/* RFC 9293 3.8.4: a keep-alive sends the byte before the next one, with any content. */
+	if (bytes == 1 && p->payload_bytes == 1 && offset >= 0 && (uint64_t)offset + 1 == d->next &&
+	    (p->tcp_flags & TCP_FIN) == 0) {
+		/* RFC 9293 3.8.4: a keep-alive sends the byte before the next one, with any
+		 * content. */
 		d->seen |= SEEN_KEEPALIVE;
 		count(r->counters, payload_duplicate);
 		return;
@@ -423,7 +426,7 @@ static void syn_decided(struct reassembly *r, struct flow *f, enum side side, ui
 	if (e == NULL || e->syn == NULL)
 		return;
 	covered = ack - d->base_seq;
-	covered = covered <= e->syn_bytes ? covered : 0;
+	covered = covered <= e->syn_bytes && (d->seen & SEEN_CLOSED) == 0 ? covered : 0;
 	r->held_bytes -= e->syn_bytes;
 	count_by(r->counters, discarded_syn_refused, e->syn_bytes - covered);
 	if (covered > 0) {
@@ -434,6 +437,7 @@ static void syn_decided(struct reassembly *r, struct flow *f, enum side side, ui
 		place(r, f, side, &p);
 	}
 	window_drop_syn(r, d);
+	wait_update(r, f, side, r->clock->now_ns);
 }
 
 static bool opens_anew(const struct flow *f, enum side side, const struct packet *p)
@@ -474,6 +478,7 @@ static void take_syn(struct reassembly *r, struct flow *f, enum side side, const
 	if (p->payload_captured_bytes > 0) {
 		d->seen |= SEEN_SYNACK_DATA;
 		payload(r, f, side, p, offset_of(d, p->seq + 1), &segment);
+		wait_update(r, f, side, r->clock->now_ns);
 	}
 }
 
@@ -483,14 +488,14 @@ static bool reset_is_exact(const struct flow *f, enum side side, const struct pa
 {
 	const struct direction *d = &f->direction[side], *o = &f->direction[side_other(side)];
 
-	if ((d->seen & SEEN_START) != 0 && (d->next > 0 || o->next > 0 || (d->seen & SEEN_SYN) != 0))
+	if ((d->seen & SEEN_START) != 0 &&
+	    (d->next > 0 || o->next > 0 || (d->seen & SEEN_SYN) != 0))
 		return offset_of(d, p->seq) == (int64_t)d->next;
 	return (p->tcp_flags & TCP_ACK) != 0 && (o->seen & SEEN_START) != 0 &&
 	       p->ack == o->base_seq + (uint32_t)o->next;
 }
 
-static void take_reset(struct reassembly *r, struct flow *f, enum side side,
-		       const struct packet *p)
+static void take_reset(struct reassembly *r, struct flow *f, enum side side, const struct packet *p)
 {
 	struct direction *d = &f->direction[side];
 

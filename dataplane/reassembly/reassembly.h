@@ -39,13 +39,15 @@ struct reassembly {
 	struct sink sink;
 	struct counters *counters;
 	struct pipeline_clock *clock;
-	uint64_t due_ns;   /* earliest timer; UINT64_MAX: none */
+	uint64_t due_ns; /* earliest timer; UINT64_MAX: none */
 	/* set-up and chores */
 	struct flow_table *flows;
 	struct arena *arena;
 	struct reassembly_settings settings;
-	uint64_t held_bytes; /* the gauge `held`: held segments and SYN payload not yet decided on */
-	uint32_t wait_first, wait_last; /* directions with an acknowledged hole, oldest first: flow index * 2 + side */
+	uint64_t
+		held_bytes; /* the gauge `held`: held segments and SYN payload not yet decided on */
+	uint32_t wait_first, wait_last; /* directions with an acknowledged hole, oldest first: flow
+					   index * 2 + side */
 };
 
 void reassembly_init(struct reassembly *r, const struct reassembly_settings *s,
@@ -58,8 +60,8 @@ void reassembly_packet(struct reassembly *r, const struct packet *p);
 /* reassembly_timers - run what is due by the pipeline clock. */
 void reassembly_timers(struct reassembly *r);
 
-/* reassembly_close - the flow ends: holes become gaps, what is held is delivered (or, evicted, discarded),
- * both directions close, the sink's end() is called. A flow_close_fn. */
+/* reassembly_close - the flow ends: holes become gaps, what is held is delivered (or, evicted,
+ * discarded), both directions close, the sink's end() is called. A flow_close_fn. */
 void reassembly_close(void *reassembly, struct flow *f, enum why why);
 
 #endif

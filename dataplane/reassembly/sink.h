@@ -6,7 +6,8 @@
  *
  * Per direction the calls are: any mix of deliver and gap, offsets rising
  * without overlap or hole, then one close; after both closes one end.
- * `offset` counts stream bytes from 0 at the direction's start; bytes that a gap covers are counted too.
+ * `offset` counts stream bytes from 0 at the direction's start; bytes that a gap covers are counted
+ * too.
  *
  * Threads: the worker that owns the flow.
  * Memory:  `bytes` and `from` are borrowed for the call. `flow->sink` belongs to the sink: it may
@@ -35,17 +36,19 @@ struct sink {
 	void *context;
 	void (*deliver)(void *context, struct flow *f, enum side side, uint64_t offset,
 			struct slice bytes, const struct segment *from);
-	/* gap - [offset, offset+bytes) is missing for good. `cut`: the snap length cut packets of this side. */
+	/* gap - [offset, offset+bytes) is missing for good. `cut`: the snap length cut packets of
+	 * this side. */
 	void (*gap)(void *context, struct flow *f, enum side side, uint64_t offset, uint64_t bytes,
 		    bool cut);
 	void (*close)(void *context, struct flow *f, enum side side, enum why why);
 	void (*end)(void *context, struct flow *f);
-	/* compare - how many of `bytes` differ from what the sink still keeps of them; NULL: it keeps nothing. */
+	/* compare - how many of `bytes` differ from what the sink still keeps of them; NULL: it
+	 * keeps nothing. */
 	uint64_t (*compare)(void *context, const struct flow *f, enum side side, uint64_t offset,
 			    struct slice bytes);
 	/* timers - run what is due at `now_ns` of the pipeline clock; returns when it wants to be
-	 * called next, UINT64_MAX for never. A sink that wants to be called earlier than it said lowers
-	 * *due_ns, which reassembly sets in init. */
+	 * called next, UINT64_MAX for never. A sink that wants to be called earlier than it said
+	 * lowers *due_ns, which reassembly sets in init. */
 	uint64_t (*timers)(void *context, uint64_t now_ns);
 	uint64_t **due_ns;
 };

@@ -9,8 +9,8 @@
 /* window_has_room - may `bytes` more be held, by the caps of the direction and of the worker? */
 bool window_has_room(const struct reassembly *r, const struct direction *d, uint64_t bytes);
 
-/* window_hold - copy `bytes` for later. [offset, +bytes) must not overlap what is held. False: no memory.
- * Cost: constant at either end of the list, else one step per segment before it. */
+/* window_hold - copy `bytes` for later. [offset, +bytes) must not overlap what is held. False: no
+ * memory. Cost: constant at either end of the list, else one step per segment before it. */
 bool window_hold(struct reassembly *r, struct direction *d, uint64_t offset, struct slice bytes,
 		 const struct segment *from);
 
@@ -31,7 +31,8 @@ void window_keep_history(struct reassembly *r, struct direction *d, uint64_t off
 void window_note_duplicate(struct reassembly *r, struct direction *d, uint64_t bytes,
 			   uint64_t differ);
 
-/* window_remember_gap, window_bytes_in_gaps - the gaps declared last, to tell late from duplicate. */
+/* window_remember_gap, window_bytes_in_gaps - the gaps declared last, to tell late from duplicate.
+ */
 void window_remember_gap(struct reassembly *r, struct direction *d, uint64_t from, uint64_t to);
 uint64_t window_bytes_in_gaps(const struct direction *d, uint64_t from, uint64_t to);
 
@@ -39,7 +40,8 @@ uint64_t window_bytes_in_gaps(const struct direction *d, uint64_t from, uint64_t
 bool window_keep_syn(struct reassembly *r, struct direction *d, const struct packet *p);
 void window_drop_syn(struct reassembly *r, struct direction *d);
 
-/* window_clear - the direction ends: what is still held is discarded (evicted) and all memory given back. */
+/* window_clear - the direction ends: what is still held is discarded (evicted) and all memory given
+ * back. */
 void window_clear(struct reassembly *r, struct direction *d);
 
 /* window_link, window_unlink - the list of directions whose hole waits for --gap-wait. */

@@ -1,7 +1,8 @@
 /* segments - a flow table and reassembly on a bench: segments in, a log of what the sink heard out.
  *
- * A test says what each side sends in stream offsets; the bench turns that into packets as decode would
- * leave them. Every byte that the sink is given is checked to come in order and without overlap.
+ * A test says what each side sends in stream offsets; the bench turns that into packets as decode
+ * would leave them. Every byte that the sink is given is checked to come in order and without
+ * overlap.
  */
 #ifndef TESTS_SUPPORT_SEGMENTS_H
 #define TESTS_SUPPORT_SEGMENTS_H
@@ -29,12 +30,12 @@ struct bench {
 	struct reassembly reassembly;
 	struct burst burst;
 	uint64_t number;
-	uint32_t isn[2];       /* sequence number of offset 0 */
+	uint32_t isn[2]; /* sequence number of offset 0 */
 	uint16_t client_port;
 	/* what the sink heard */
 	struct bench_event event[BENCH_EVENTS];
 	uint32_t events;
-	uint8_t *heard[2];     /* BENCH_BYTES each; gaps are zeros */
+	uint8_t *heard[2]; /* BENCH_BYTES each; gaps are zeros */
 	uint64_t heard_bytes[2];
 	uint64_t gap_bytes[2];
 };
@@ -42,18 +43,19 @@ struct bench {
 /* A segment as a test writes it. `offset` and `ack` are stream offsets; -1 is the SYN's. */
 struct sent {
 	enum side side;
-	uint8_t flags;       /* 0: ACK, and PSH with data */
+	uint8_t flags; /* 0: ACK, and PSH with data */
 	int64_t offset;
 	const void *data;
 	uint32_t bytes;
-	uint32_t cut_bytes;  /* of them not captured */
+	uint32_t cut_bytes; /* of them not captured */
 	int64_t ack;
-	uint64_t after_ns;   /* since the segment before */
+	uint64_t after_ns; /* since the segment before */
 };
 
 void bench_open(struct bench *b, const struct flow_settings *flow,
 		const struct reassembly_settings *reassembly);
-void bench_close(struct bench *b); /* ends every flow, checks that the books close, gives all memory back */
+void bench_close(
+	struct bench *b); /* ends every flow, checks that the books close, gives all memory back */
 
 /* bench_send - one packet through the stages. SIDE_A is the client in these tests. */
 void bench_send(struct bench *b, struct sent s);

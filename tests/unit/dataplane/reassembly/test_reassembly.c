@@ -8,8 +8,15 @@
 #include "tests/support/check.h"
 #include "tests/support/segments.h"
 
-#define A(off, text)       { .side = SIDE_A, .offset = (off), .data = (text), .bytes = sizeof(text) - 1 }
-#define B(off, text, ackd) { .side = SIDE_B, .offset = (off), .data = (text), .bytes = sizeof(text) - 1, .ack = (ackd) }
+#define A(off, text)                                                                               \
+	{                                                                                          \
+		.side = SIDE_A, .offset = (off), .data = (text), .bytes = sizeof(text) - 1         \
+	}
+#define B(off, text, ackd)                                                                         \
+	{                                                                                          \
+		.side = SIDE_B, .offset = (off), .data = (text), .bytes = sizeof(text) - 1,        \
+		.ack = (ackd)                                                                      \
+	}
 
 static void send_all(struct bench *b, const struct sent *s, size_t count_)
 {
@@ -194,7 +201,8 @@ static void a_full_window_gives_way_with_a_gap(void **state)
 	bench_open(b, NULL, &s);
 	bench_handshake(b);
 	for (int i = 1; i <= 5; i++)
-		bench_send(b, (struct sent){ .side = SIDE_A, .offset = i * 10, .data = "x", .bytes = 1 });
+		bench_send(b, (struct sent){
+				      .side = SIDE_A, .offset = i * 10, .data = "x", .bytes = 1 });
 	assert_int_equal(counted(b, C_gaps), 1);
 	assert_true(b->flows.flow[0].direction[SIDE_A].held_count <= 4);
 	assert_int_equal(counted(b, C_payload_delivered), 1);
@@ -209,7 +217,8 @@ static void sequence_numbers_wrap_without_notice(void **state)
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i * 7);
 	bench_handshake(b);
-	for (uint32_t i = 0; i < sizeof(bytes); i += 100) /* each pair of segments the wrong way round */
+	for (uint32_t i = 0; i < sizeof(bytes);
+	     i += 100) /* each pair of segments the wrong way round */
 		bench_send(b, (struct sent){ .side = SIDE_A,
 					     .offset = (int64_t)i / 200 * 200 + (i % 200 ? 0 : 100),
 					     .data = bytes + i / 200 * 200 + (i % 200 ? 0 : 100),
@@ -251,7 +260,11 @@ static void a_fin_waits_for_the_hole_before_it(void **state)
 	struct bench *b = *state;
 
 	bench_handshake(b);
-	SEND(b, { .side = SIDE_A, .flags = TCP_FIN | TCP_ACK, .offset = 3, .data = "def", .bytes = 3 });
+	SEND(b, { .side = SIDE_A,
+		  .flags = TCP_FIN | TCP_ACK,
+		  .offset = 3,
+		  .data = "def",
+		  .bytes = 3 });
 	assert_int_equal(heard_of(b, HEARD_CLOSE), 0);
 	SEND(b, A(0, "abc"));
 	assert_heard(b, SIDE_A, "abcdef");
@@ -264,7 +277,12 @@ static void only_an_exact_reset_ends_the_connection(void **state)
 
 	bench_handshake(b);
 	SEND(b, A(0, "one"), { .side = SIDE_B, .flags = TCP_RST, .offset = 100000 },
-	     { .side = SIDE_B, .flags = TCP_RST | TCP_ACK, .offset = 10, .data = "TEXT", .bytes = 4, .ack = 3 });
+	     { .side = SIDE_B,
+	       .flags = TCP_RST | TCP_ACK,
+	       .offset = 10,
+	       .data = "TEXT",
+	       .bytes = 4,
+	       .ack = 3 });
 	assert_int_equal(heard_of(b, HEARD_END), 0);
 	assert_int_equal(counted(b, C_discarded_reset_payload), 4);
 	SEND(b, { .side = SIDE_B, .flags = TCP_RST });
@@ -396,7 +414,10 @@ static void any_order_and_any_copies_give_the_same_bytes(void **state)
 			uint32_t n = 1 + (uint32_t)rand_r(&seed) % 60;
 
 			n = at + n > sizeof(bytes) ? (uint32_t)sizeof(bytes) - at : n;
-			bench_send(b, (struct sent){ .side = SIDE_A, .offset = at, .data = bytes + at, .bytes = n });
+			bench_send(b, (struct sent){ .side = SIDE_A,
+						     .offset = at,
+						     .data = bytes + at,
+						     .bytes = n });
 		}
 		assert_memory_equal(b->heard[SIDE_A], bytes, sizeof(bytes));
 		b->events = 0;

@@ -1,0 +1,344 @@
+/* weir-control: take the settings, attach, drain until the dataplane is done, close the books. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/daemon/books.h"
+#include "control/daemon/drain.h"
+#include "control/daemon/frame.h"
+#include "control/daemon/progress.h"
+#include "control/daemon/stats.h"
+#include "control/export/sink/sink.h"
+#include "control/export/text/text.h"
+#include "control/weir/command.h"
+#include "dataplane/base/clock.h"
+#include "dataplane/base/log.h"
+#include "dataplane/shm/attach.h"
+#include "dataplane/shm/settings.h"
+
+enum { ATTACH_TRY_MS = 1000 };
+
+struct daemon {
+	const struct settings *settings;
+	bool restarted;
+	struct attach_hello hello;
+	int peer_fd, bell_fd;
+	struct region_reader region[REGION_WORKERS_MAX];
+	struct drain drain;
+	struct books books;
+	struct stats stats;
+	struct progress progress;
+	bool closed, ledger_failed;
+};
+
+/* ---- signals -------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupts;
+static volatile sig_atomic_t stop_asked;
+
+/* The dataplane gets its own signal, finishes, and so ends the draining. Only a second interrupt
+ * does not wait for that. */
+static void on_signal(int number)
+{
+	stop_asked = 1;
+	if (number == SIGINT && ++interrupts >= 2)
+		_exit(STATUS_SIGNAL + SIGINT);
+}
+
+static void set_signals(void)
+{
+	struct sigaction stop = { .sa_handler = on_signal };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
+/* ---- attaching ------------------------------------------------------------------------ */
+
+/* Whoever started us started the dataplane too. Where the system does not say who our siblings are,
+ * somebody may yet come. */
+static bool dataplane_may_come(void)
+{
+	char path[64];
+	int children = 0, pid;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)getppid(),
+		       (int)getppid());
+	f = fopen(path, "re");
+	if (f == NULL)
+		return true;
+	while (fscanf(f, "%d", &pid) == 1)
+		children++;
+	fclose(f);
+	return children != 1;
+}
+
+/* A dataplane that reads a pipe listens only when the first bytes have come: as long as it is
+ * there, it is waited for. Returns: 0; -EINTR; -errno. */
+static int attach(struct daemon *d)
+{
+	do
+		d->peer_fd = attach_connect(d->settings->runtime, ATTACH_TRY_MS, &d->hello,
+					    &d->bell_fd, d->region);
+	while (d->peer_fd == -ETIMEDOUT && !stop_asked && dataplane_may_come());
+	if (stop_asked && d->peer_fd < 0)
+		return -EINTR;
+	if (d->peer_fd < 0)
+		return d->peer_fd;
+	return strncmp(d->hello.run, d->settings->run, sizeof(d->hello.run)) == 0 ? 0 : -EPROTO;
+}
+
+/* One byte says that we leave on purpose; end of file alone would mean that we died. */
+static void detach(struct daemon *d)
+{
+	if (send(d->peer_fd, "", 1, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
+		log_warn("the dataplane cannot be told that control is done: %s", strerror(errno));
+	close(d->peer_fd);
+	close(d->bell_fd);
+	for (uint32_t i = 0; i < d->hello.workers; i++)
+		region_detach(&d->region[i]);
+}
+
+/* ---- beginning ------------------------------------------------------------------------ */
+
+static int begin_draining(struct daemon *d, const struct text_format *format)
+{
+	const struct settings *s = d->settings;
+	struct drain_how how = {
+		.regions = d->region,
+		.count = d->hello.workers,
+		.bell_fd = d->bell_fd,
+		.peer_fd = d->peer_fd,
+		.run = s->run,
+		.until = s->until,
+		.restarted = d->restarted,
+		.format = format,
+		.sink = s->output[0] != 0 ? &sink_file : NULL,
+		.sink_how = { .target = s->output,
+			      .restarted = d->restarted,
+			      .rotate_bytes = s->rotate_bytes,
+			      .rotate_ns = s->rotate_ns },
+	};
+	char *head = NULL;
+	int err;
+
+	if (format->framed) {
+		head = frame_start(s, WEIR_VERSION, d->hello.workers, d->restarted,
+				   &how.sink_how.head_bytes, &how.sink_how.mark_bytes);
+		if (head == NULL)
+			return -ENOMEM;
+		how.sink_how.head = head;
+	}
+	err = drain_init(&d->drain, &how, &d->books.exporter);
+	free(head);
+	return err;
+}
+
+/* ---- draining ------------------------------------------------------------------------- */
+
+/* Chores read the counters themselves: they run between rounds, never in one. */
+static void do_chores(struct daemon *d)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+	bool stats = stats_due(&d->stats, now_ns), progress = progress_due(&d->progress, now_ns);
+
+	if (!stats && !progress)
+		return;
+	books_take(&d->books, d->region, d->hello.workers);
+	if (stats) {
+		progress_erase(&d->progress, stderr);
+		stats_write(&d->stats, &d->books, stderr);
+	}
+	if (progress)
+		progress_draw(&d->progress, &d->books, now_ns, stderr);
+}
+
+static void drain_all(struct daemon *d)
+{
+	for (;;) {
+		drain_round(&d->drain);
+		do_chores(d);
+		if (drain_done(&d->drain))
+			return;
+		drain_wait(&d->drain);
+	}
+}
+
+/* ---- ending --------------------------------------------------------------------------- */
+
+static void write_end_line(struct daemon *d)
+{
+	size_t bytes;
+	char *line = frame_end(d->settings, &d->books, d->region, &bytes);
+
+	if (line != NULL)
+		drain_line(&d->drain, line, bytes);
+	free(line);
+}
+
+static int put_file(const char *path, const char *text, size_t bytes)
+{
+	FILE *f = fopen(path, "we");
+	int err = 0;
+
+	if (f == NULL)
+		return -errno;
+	if (fwrite(text, 1, bytes, f) != bytes)
+		err = -errno;
+	if (fclose(f) != 0 && err == 0)
+		err = -errno;
+	return err;
+}
+
+/* A file is replaced in one step, so that nobody reads half a ledger; what is no file (a pipe, a
+ * terminal) is written as it is. */
+static int put_ledger(const char *path, const char *text, size_t bytes)
+{
+	char fresh[SETTINGS_PATH_BYTES + 32];
+	struct stat st;
+	int err;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return put_file(path, text, bytes);
+	(void)snprintf(fresh, sizeof(fresh), "%s.new-%d", path, (int)getpid());
+	err = put_file(fresh, text, bytes);
+	if (err == 0 && rename(fresh, path) < 0)
+		err = -errno;
+	if (err < 0)
+		unlink(fresh);
+	return err;
+}
+
+static void write_ledger(struct daemon *d)
+{
+	const char *path = d->settings->ledger;
+	char *text, *end;
+	int err = -ENOMEM;
+
+	if (path[0] == 0)
+		return;
+	text = malloc(BOOKS_JSON_MAX + 1);
+	if (text != NULL) {
+		end = books_json(&d->books, text);
+		*end++ = '\n';
+		err = put_ledger(path, text, (size_t)(end - text));
+	}
+	free(text);
+	if (err < 0)
+		log_error("cannot write the ledger %.300s: %s; name another place with --ledger",
+			  path, strerror(-err));
+	d->ledger_failed = err < 0;
+}
+
+static void write_closing_line(const struct daemon *d)
+{
+	double seconds = (double)(clock_monotonic_ns() - d->settings->started_ns) / 1e9;
+	const char *ledger = d->books.died ? "dataplane died" :
+			     d->closed	   ? "ledger closed" :
+					     "ledger DOES NOT CLOSE";
+
+	fprintf(stderr, "weir %s: %llu packets, %llu pairs, %s, %.2f s\n", d->settings->command,
+		(unsigned long long)books_sum(&d->books, C_received),
+		(unsigned long long)books_sum(&d->books, C_requests_paired), ledger, seconds);
+}
+
+static void close_books(struct daemon *d)
+{
+	drain_finish(&d->drain);
+	d->books.died = drain_died(&d->drain);
+	books_take(&d->books, d->region, d->hello.workers);
+	if (d->drain.format->framed)
+		write_end_line(d);
+	drain_close(&d->drain);
+	d->closed = books_closed(&d->books);
+	write_ledger(d);
+	progress_erase(&d->progress, stderr);
+	if (d->settings->stats_interval_ns != 0)
+		stats_write(&d->stats, &d->books, stderr);
+	if (d->settings->quiet)
+		return;
+	books_table(&d->books, stderr);
+	write_closing_line(d);
+}
+
+/* Without a dataplane to close them, open books say nothing about weir's own counting. */
+static int exit_status(const struct daemon *d)
+{
+	if (!d->books.died && !d->closed)
+		return STATUS_LEDGER;
+	if (d->drain.output_failed || d->ledger_failed || d->books.exporter.failed_memory != 0)
+		return STATUS_OUTPUT;
+	return d->books.died ? STATUS_SOURCE : STATUS_DONE;
+}
+
+static int run(struct daemon *d, const struct text_format *format)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+	int err = begin_draining(d, format);
+
+	if (err < 0) {
+		log_error("cannot start: %s", strerror(-err));
+		return STATUS_OUTPUT;
+	}
+	stats_init(&d->stats, d->settings->stats_interval_ns, (pid_t)d->hello.pid);
+	progress_init(&d->progress, d->settings->progress != 0, now_ns);
+	drain_all(d);
+	close_books(d);
+	return exit_status(d);
+}
+
+static int settings_fd(int argc, char **argv)
+{
+	if (argc != 3 || strcmp(argv[1], "--settings-fd") != 0)
+		return -1;
+	return atoi(argv[2]);
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon d;
+	const struct text_format *format;
+	int fd = settings_fd(argc, argv), err, status;
+
+	log_open("weir", LOG_INFO);
+	if (fd < 0) {
+		fprintf(stderr, "weir-control: started by weir, with --settings-fd N; see `weir --help`\n");
+		return STATUS_USAGE;
+	}
+	err = settings_map(fd, &d.settings);
+	if (err < 0) {
+		log_error("settings: %s", strerror(-err));
+		return STATUS_USAGE;
+	}
+	close(fd);
+	format = text_find(d.settings->format);
+	if (format == NULL) {
+		log_error("--format %.31s: there is no such format", d.settings->format);
+		return STATUS_USAGE;
+	}
+	d.restarted = getenv("WEIR_RESTART") != NULL;
+	d.books.live = d.settings->live != 0;
+	set_signals();
+	err = attach(&d);
+	if (err == -EINTR)
+		return STATUS_DONE; /* stopped before there was anything to drain */
+	if (err < 0) {
+		log_error("cannot attach to the dataplane in %s: %s", d.settings->runtime,
+			  strerror(-err));
+		return STATUS_SOURCE;
+	}
+	status = run(&d, format);
+	detach(&d);
+	return status;
+}

@@ -1,0 +1,36 @@
+/* tables_only - the host of a process that reads dissectors' tables and never runs one.
+ *
+ * Control and the command print protocol and field names from the registry,
+ * which leads the linker to the dissectors' code and from there to the host.
+ * That code must never run outside the dataplane: whoever calls it there has made a
+ * mistake of ours, and the process ends.
+ */
+#include "dataplane/base/ensure.h"
+#include "dissectors/dissector.h"
+
+#define NEVER ensure_failed(__FILE__, __LINE__, "dissectors run in the dataplane only")
+
+/* clang-format off */
+void *conn_state(struct conn *c) { (void)c; NEVER; }
+enum side conn_client(const struct conn *c) { (void)c; NEVER; }
+bool conn_is_midstream(const struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
+uint16_t conn_port(const struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
+void conn_need(struct conn *c, enum side s, size_t n) { (void)c, (void)s, (void)n; NEVER; }
+bool conn_full(const struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
+void conn_skip(struct conn *c, enum side s, uint64_t n, struct message *m) { (void)c, (void)s, (void)n, (void)m; NEVER; }
+void conn_wait_peer(struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
+bool conn_waited(const struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
+void *conn_take(struct conn *c, size_t n) { (void)c, (void)n; NEVER; }
+void conn_become(struct conn *c, const char *name) { (void)c, (void)name; NEVER; }
+enum request_known conn_request_note(struct conn *c, enum side s, const uint8_t *at, uint64_t key, uint64_t *ret) { (void)c, (void)s, (void)at, (void)key, (void)ret; NEVER; }
+struct message *message_begin(struct conn *c, enum side s, const uint8_t *at, struct message_open o) { (void)c, (void)s, (void)at, (void)o; NEVER; }
+void message_note(struct message *m, uint64_t note) { (void)m, (void)note; NEVER; }
+bool message_wants(const struct message *m, uint16_t f) { (void)m, (void)f; NEVER; }
+void message_text(struct message *m, uint16_t f, struct slice v) { (void)m, (void)f, (void)v; NEVER; }
+void message_pair(struct message *m, uint16_t f, struct slice n, struct slice v) { (void)m, (void)f, (void)n, (void)v; NEVER; }
+void message_number(struct message *m, uint16_t f, uint64_t v) { (void)m, (void)f, (void)v; NEVER; }
+void message_flag(struct message *m, enum flag f) { (void)m, (void)f; NEVER; }
+void message_failed(struct message *m) { (void)m; NEVER; }
+void message_head(struct message *m, const uint8_t *end) { (void)m, (void)end; NEVER; }
+void message_end(struct message *m, const uint8_t *end) { (void)m, (void)end; NEVER; }
+/* clang-format on */

@@ -1,0 +1,203 @@
+"""conformance - weir against independent verdicts, capture by capture.
+
+Answers: are the pairs right, are the bytes right, and does the ledger close on
+every capture there is. Needs the folder of captures (support.captures_folder).
+"""
+import collections
+import glob
+import os
+import concurrent.futures
+
+import support
+from support import Failure, Skip, add_test, check, read
+
+# (part of a capture's name, what is not compared, why, packet numbers). A verdict can be wrong and
+# weir can leave something to a part it does not have: either is said here, by name, or it is a failure.
+EXCEPTIONS = (
+    ("arkime+arkime/tests/pcap/vxlan.pcap", ("pairs", "streams"), "tunnel: VXLAN is not unwrapped", "all"),
+    ("arkime+arkime/tests/pcap/tcpdump-geneve.pcap", ("pairs", "streams"),
+     "tunnel: GENEVE is not unwrapped", "all"),
+    ("decode-too-many-layers/input.pcap", ("pairs", "streams"), "tunnels inside tunnels are not unwrapped", "all"),
+)
+
+
+def exception(capture, what):
+    for part, parts, why, packets in EXCEPTIONS:
+        if part in capture and what in parts:
+            return "%s (packets: %s)" % (why, packets)
+    return None
+
+
+def verdicts(kind):
+    """(path of the capture, its name, path of the verdict) of every verdict of a kind."""
+    folder = support.captures_folder()
+    if folder is None:
+        return
+    for verdict in sorted(glob.glob(os.path.join(folder, "pcaps", "verdicts", "*." + kind))):
+        name = os.path.basename(verdict)[:-len(kind) - 1].replace("~", "/")
+        yield os.path.join(folder, "pcaps", name), name, verdict
+
+
+def rows_of(path):
+    with open(path, encoding="utf-8") as f:
+        return [line.rstrip("\n").split("\t") for line in f if line.strip()]
+
+
+# ---------------------------------------------------------------- pairs
+
+
+def ranked(rows):
+    """Requests numbered anew on each connection, orphans without a number: tools differ in how they count those."""
+    groups = collections.defaultdict(list)
+    for client, server, conn, seq, request, code in rows:
+        groups[client, server, conn].append((seq, request, code))
+    made = []
+    for key, group in groups.items():
+        rank = 0
+        for _, request, code in sorted(group, key=lambda row: row[0]):
+            if request == "-":
+                made.append(key + (-1, request, code))
+            else:
+                made.append(key + (rank, request, code))
+                rank += 1
+    return sorted(made)
+
+
+def verdict_pairs(path):
+    return ranked((r[1], r[2], int(r[3]), int(r[4]), r[5], r[6]) for r in rows_of(path) if r[0] == "http")
+
+
+def weir_pairs(records):
+    rows, ordinals = [], collections.Counter()
+    for group in support.by_connection([r for r in records if r["proto"] == "http"]):
+        ends = support.endpoint(group[0]["client"]), support.endpoint(group[0]["server"])
+        conn = ordinals[ends]
+        ordinals[ends] += 1
+        for position, record in enumerate(group):
+            request = support.request_text(record)
+            if request != "-":
+                request += " host=" + support.escaped(support.exact(record["request"], "host"))
+            rows.append(ends + (conn, position, request, support.code_of(record)))
+    return ranked(rows)
+
+
+def pairs_equal(capture, name, verdict):
+    def the_pairs_of_this_capture():
+        why = exception(name, "pairs")
+        if why:
+            raise Skip(why)
+        wanted = verdict_pairs(verdict)
+        found = weir_pairs(read(capture).check_status(support.DONE, support.DAMAGED).pairs)
+        missing, extra = difference(wanted, found), difference(found, wanted)
+        table = "http  verdict %d  found %d  exact %d" % (len(wanted), len(found), len(wanted) - len(missing))
+        if missing or extra:
+            raise Failure("%s; missing %r; extra %r" % (table, missing[:4], extra[:4]))
+        return table
+
+    return the_pairs_of_this_capture
+
+
+def difference(these, those):
+    left = collections.Counter(these)
+    left.subtract(collections.Counter(those))
+    return sorted(row for row, times in left.items() for _ in range(times))
+
+
+# ---------------------------------------------------------------- streams
+
+COLUMNS = "src dst epoch start delivered gap_bytes gaps conflict_bytes retx_bytes flags hash".split()
+
+
+def streams_equal(capture, name, verdict):
+    def the_streams_of_this_capture():
+        why = exception(name, "streams")
+        if why:
+            raise Skip(why)
+        wanted = [tuple(row[:11]) for row in rows_of(verdict)]
+        run = read(capture, options=("--format", "streams"))
+        run.check_status(support.DONE, support.DAMAGED)
+        text = run.output.decode("utf-8")
+        found = [tuple(line.split("\t")) for line in text.splitlines() if line[:1] not in "{#"]
+        missing, extra = difference(wanted, found), difference(found, wanted)
+        table = "streams  verdict %d  found %d  exact %d" % (len(wanted), len(found), len(wanted) - len(missing))
+        if missing or extra:
+            raise Failure("%s; %s" % (table, "; ".join(explain(missing, extra)[:3])))
+        check(found == sorted(found), "the lines are not sorted")
+        return table
+
+    return the_streams_of_this_capture
+
+
+def explain(missing, extra):
+    """Which column of which direction differs."""
+    texts, partner = [], {row[:3]: row for row in extra}
+    for row in missing:
+        other = partner.pop(row[:3], None)
+        if other is None:
+            texts.append("missing %s" % " ".join(row[:6]))
+        else:
+            texts.append("%s>%s#%s: " % row[:3] + ", ".join(
+                "%s %s, wanted %s" % (c, o, w) for c, w, o in zip(COLUMNS, row, other) if w != o))
+    return texts + ["extra %s" % " ".join(row[:6]) for row in partner.values()]
+
+
+# ---------------------------------------------------------------- ledger
+
+
+def closes(capture):
+    run = read(capture).check_status(support.DONE, support.DAMAGED, support.SOURCE)
+    if run.status == support.SOURCE:
+        run.check_sane()  # no capture file at all: nothing was opened, there is nothing to close
+    else:
+        run.check_closed()
+    return run
+
+
+def ledger_closes(capture):
+    def the_ledger_of_this_capture():
+        closes(capture)
+
+    return the_ledger_of_this_capture
+
+
+def ledger_closes_on_all(paths):
+    def the_ledger_closes_on_every_capture_of_this_folder():
+        failures = []
+
+        def one(path):
+            try:
+                closes(path)
+            except Failure as why:
+                failures.append("%s: %s" % (os.path.basename(path), why))
+
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            list(pool.map(one, paths))
+        check(not failures, "%d of %d: %s" % (len(failures), len(paths), "; ".join(failures[:5])))
+        return "%d captures" % len(paths)
+
+    return the_ledger_closes_on_every_capture_of_this_folder
+
+
+def bulk_folders():
+    folder = support.captures_folder()
+    for top in sorted(glob.glob(os.path.join(folder or "/nonexistent", "pcaps", "bulk", "*"))):
+        paths = sorted(p for p in glob.glob(os.path.join(top, "**", "*"), recursive=True) if os.path.isfile(p))
+        if paths:
+            yield os.path.basename(top), paths
+
+
+def register():
+    for capture, name, verdict in verdicts("pairs"):
+        add_test("conformance", "pairs_equal_the_verdict " + name, pairs_equal(capture, name, verdict))
+        add_test("conformance", "ledger_closes " + name, ledger_closes(capture))
+    for capture, name, verdict in verdicts("streams"):
+        add_test("conformance", "streams_equal_the_verdict " + name, streams_equal(capture, name, verdict))
+    for name, paths in bulk_folders():
+        add_test("conformance", "ledger_closes_on_every_capture_of bulk/" + name, ledger_closes_on_all(paths))
+    if support.captures_folder() is None:
+        for name in ("pairs_equal_the_verdicts", "streams_equal_the_verdicts", "ledger_closes_on_every_capture",
+                     "ledger_closes_on_every_capture_of bulk"):
+            add_test("conformance", name, support.need_captures)
+
+
+register()
