@@ -158,23 +158,19 @@ static int start_workers(struct house *h)
 	return 0;
 }
 
-static int report_sources(const struct house *h)
+static int status_of_sources(const struct house *h)
 {
-	const struct worker *w = &h->d.worker[0];
 	int status = EXIT_DONE;
 
-	/* Every worker has read the same input: the first speaks for all. */
-	for (uint32_t i = 0; i < w->rx.count; i++) {
-		struct rx_error err = { "" };
-		enum rx_state s = ((const struct rx_port_head *)w->rx.port[i])
-					  ->backend->state(w->rx.port[i], &err);
-
-		if (atomic_load(&h->d.door.stop) || s <= RX_END)
-			continue;
-		fprintf(stderr, "weir: %s\n", err.text);
-		status = s == RX_GONE ? EXIT_SOURCE : status == EXIT_SOURCE ? status : EXIT_DAMAGED;
+	if (atomic_load(&h->d.door.gave_up))
+		return EXIT_OUTPUT;
+	for (uint32_t i = 0; i < h->d.workers && !atomic_load(&h->d.door.stop); i++) {
+		if (h->d.worker[i].end == RX_GONE)
+			return EXIT_SOURCE;
+		if (h->d.worker[i].end == RX_DAMAGED)
+			status = EXIT_DAMAGED;
 	}
-	return atomic_load(&h->d.door.gave_up) ? EXIT_OUTPUT : status;
+	return status;
 }
 
 static int run(struct house *h)
@@ -196,7 +192,7 @@ static int run(struct house *h)
 	keep_house(h);
 	for (uint32_t i = 0; i < h->d.workers; i++)
 		pthread_join(h->d.worker[i].thread, NULL);
-	return report_sources(h);
+	return status_of_sources(h);
 }
 
 int main(int argc, char **argv)

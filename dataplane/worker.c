@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "dataplane/base/log.h"
+
 #define PUBLISH_EVERY_NS (10 * UINT64_C(1000000))
 enum { IDLE_MS = 100 };
 
@@ -197,6 +199,25 @@ static bool ports_ended(struct worker *w)
 	return all;
 }
 
+static bool stop_asked(const struct worker *w)
+{
+	return atomic_load_explicit(&w->door->stop, memory_order_relaxed);
+}
+
+/* Every worker of a file has read the same: the first speaks for all, and before control can know that
+ * the run is over, so that its table comes last. */
+static void report_sources(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->rx.count && w->number == 0; i++) {
+		struct rx_error err = { "" };
+		struct rx_port *p = w->rx.port[i];
+		enum rx_state s = ((const struct rx_port_head *)p)->backend->state(p, &err);
+
+		if (s > RX_END && !stop_asked(w))
+			log_error("%s", err.text);
+	}
+}
+
 /* Nothing has come: sleep until something may have. Only live sources and pipes get here. */
 static void idle(struct worker *w)
 {
@@ -211,11 +232,6 @@ static void idle(struct worker *w)
 			fd[n++] = (struct pollfd){ .fd = wait_fd, .events = POLLIN };
 	}
 	poll(fd, n, IDLE_MS);
-}
-
-static bool stop_asked(const struct worker *w)
-{
-	return atomic_load_explicit(&w->door->stop, memory_order_relaxed);
 }
 
 void *worker_run(void *worker)
@@ -238,6 +254,7 @@ void *worker_run(void *worker)
 		idle(w);
 	}
 	flow_close_all(&w->flow, WHY_capture_ended);
+	report_sources(w);
 	publish(w);
 	ring_close(&w->region.ring);
 	atomic_store_explicit(&w->region.header->state, REGION_FINISHED, memory_order_release);

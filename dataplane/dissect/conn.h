@@ -36,6 +36,7 @@ struct conn_side {
 	bool waiting;                 /* for the peer, on the host's list */
 	bool waited;                  /* the wait is over: this feed() decides */
 	bool full;                    /* this feed() sees all there will be */
+	bool anew;                    /* who reads this side has changed: offer what is gathered */
 	bool opaque;
 	bool cut; /* a gap here was made by the snap length */
 	bool midstream;

@@ -11,7 +11,8 @@
  * up. */
 enum { MIDSTREAM_TRIES = 32, BECOMES_MAX = 4 };
 
-static void apply_become(struct conn *c);
+static bool apply_become(struct conn *c);
+static void finish_closed(struct conn *c, struct conn_side *s);
 
 /* ---- waiting for the peer -------------------------------------------------------- */
 
@@ -151,6 +152,7 @@ static size_t feed(struct conn *c, struct conn_side *s, struct slice in)
 	bool call = false; /* after skipped bytes feed() is owed a call, even with nothing */
 
 	while (in.bytes > 0 || call) {
+		bool changed;
 		size_t n;
 
 		if (c->phase == CONN_OPAQUE || s->opaque) {
@@ -168,8 +170,9 @@ static size_t feed(struct conn *c, struct conn_side *s, struct slice in)
 			ENSURE(n <= in.bytes);
 			s->in = (struct slice){ 0 };
 			call = false;
-			apply_become(c);
-			if (n == 0 && s->skip == 0 && c->phase == CONN_SPOKEN && !s->opaque)
+			changed = apply_become(c);
+			if (n == 0 && s->skip == 0 && !changed && c->phase == CONN_SPOKEN &&
+			    !s->opaque)
 				return total;
 		}
 		total += n;
@@ -189,6 +192,7 @@ static bool feed_gathered(struct conn *c, struct conn_side *s)
 		return false;
 	s->full = s->full || g->bytes >= c->host->settings.head_bytes;
 	taken = feed(c, s, slice_of(g->at, g->bytes));
+	s->anew = false;
 	if (taken > 0) {
 		s->wait_since_ns = 0;
 		gathered_drop(c, s, taken);
@@ -197,12 +201,13 @@ static bool feed_gathered(struct conn *c, struct conn_side *s)
 	return taken > 0;
 }
 
-/* One side has moved: the other may have been waiting for just that, and so on in turns. */
+/* One side has moved: the other may have been waiting for just that, or somebody else reads it now;
+ * and so on in turns. */
 static void settle(struct conn *c, struct conn_side *moved)
 {
 	struct conn_side *s = &c->side[side_other((enum side)moved->side)];
 
-	while (s->waiting && c->phase == CONN_SPOKEN) {
+	while ((s->waiting || s->anew) && c->phase == CONN_SPOKEN) {
 		wait_end(c->host, s);
 		if (!feed_gathered(c, s))
 			return;
@@ -279,8 +284,12 @@ static void state_free(struct conn *c)
 static void speak(struct conn *c, uint32_t proto)
 {
 	state_free(c);
-	wait_end(c->host, &c->side[SIDE_A]);
-	wait_end(c->host, &c->side[SIDE_B]);
+	for (int i = 0; i < 2; i++) {
+		wait_end(c->host, &c->side[i]);
+		c->side[i].wait_since_ns = 0;
+		c->side[i].need = 0;
+		c->side[i].anew = c->side[i].gathered != NULL;
+	}
 	c->state = arena_take_zeroed(c->host->arena, dissectors[proto]->conn_bytes);
 	if (c->state == NULL) {
 		count(c->host->counters, out_of_memory);
@@ -292,16 +301,26 @@ static void speak(struct conn *c, uint32_t proto)
 	c->phase = CONN_SPOKEN;
 }
 
-/* A dissector asked for the change while it was running: it happens when it has returned. */
-static void apply_become(struct conn *c)
+/* A dissector asked for the change while it was running: it happens when it has returned. Returns
+ * true if it did: what was not taken is for somebody else. */
+static bool apply_become(struct conn *c)
 {
 	if (likely(!c->becomes_now))
-		return;
+		return false;
 	c->becomes_now = false;
 	if (c->becomes == DISSECTOR_NONE || c->changes++ >= BECOMES_MAX)
 		become_opaque(c);
 	else
 		speak(c, c->becomes);
+	return true;
+}
+
+static void replay_side(struct conn *c, struct conn_side *s)
+{
+	if (s->closed)
+		finish_closed(c, s);
+	else
+		move(c, s);
 }
 
 /* The protocol is decided: what was gathered of both sides meanwhile goes its way. */
@@ -309,11 +328,20 @@ static void replay_gathered(struct conn *c, struct conn_side *first)
 {
 	struct conn_side *other = &c->side[side_other((enum side)first->side)];
 
-	if (first->gathered != NULL && first->gathered->bytes > 0)
-		move(c, first);
-	move(c, other);
+	replay_side(c, first);
+	replay_side(c, other);
 	settle(c, other);
 	settle(c, first);
+}
+
+/* Forget what was gathered: the next bytes of an undecided side are looked at for themselves. */
+static void look_afresh(struct conn *c, struct conn_side *s)
+{
+	wait_end(c->host, s);
+	s->segments = 0;
+	s->candidates = UINT64_MAX;
+	s->at += take_opaque(c, slice_of(s->gathered->at, s->gathered->bytes));
+	gathered_free(c->host, s);
 }
 
 /* Nobody knows this side's bytes. The other side may tell; a side joined in the middle of something
@@ -322,12 +350,10 @@ static void refuse(struct conn *c, struct conn_side *s)
 {
 	const struct conn_side *o = &c->side[side_other((enum side)s->side)];
 
+	wait_end(c->host, s);
 	if (s->midstream && s->tries < MIDSTREAM_TRIES) {
 		s->tries++;
-		s->segments = 0;
-		s->candidates = UINT64_MAX;
-		s->at += take_opaque(c, slice_of(s->gathered->at, s->gathered->bytes));
-		gathered_free(c->host, s);
+		look_afresh(c, s);
 		return;
 	}
 	s->refused = true;
@@ -429,7 +455,10 @@ static void take(struct conn *c, enum side side, uint64_t offset, struct slice b
 		taken = feed(c, s, bytes);
 		if (unlikely(taken < bytes.bytes)) {
 			gather(c, s, offset + taken, slice_after(bytes, taken));
-			move(c, s);
+			/* They have just been offered: again only as all there will be. */
+			if (s->gathered != NULL &&
+			    s->gathered->bytes >= c->host->settings.head_bytes)
+				move(c, s);
 		}
 	} else {
 		gather(c, s, offset, bytes);
@@ -474,21 +503,23 @@ static void feed_nothing(struct conn *c, struct conn_side *s)
 	apply_become(c);
 }
 
-/* A gap in a body costs bytes, no message. Returns what of the gap lies behind the body. */
+/* A gap in a body costs bytes, no message. Where one body ends another may begin: what lies between
+ * the chunks of HTTP is skipped as well. Returns what of the gap lies behind the last of them. */
 static uint64_t gap_in_body(struct conn *c, struct conn_side *s, uint64_t bytes)
 {
-	uint64_t n = bytes < s->skip ? bytes : s->skip;
+	while (bytes > 0 && s->skip > 0) {
+		uint64_t n = bytes < s->skip ? bytes : s->skip;
 
-	if (n == 0)
-		return bytes;
-	message_flag(s->skip_message, FLAG_gap_in_body);
-	message_skipped(c, s->skip_message, slice_of(NULL, n));
-	if (s->skip != UINT64_MAX)
-		s->skip -= n;
-	s->at += n;
-	if (s->skip == 0 && c->phase == CONN_SPOKEN)
-		feed_nothing(c, s);
-	return bytes - n;
+		message_flag(s->skip_message, FLAG_gap_in_body);
+		message_skipped(c, s->skip_message, slice_of(NULL, n));
+		if (s->skip != UINT64_MAX)
+			s->skip -= n;
+		s->at += n;
+		bytes -= n;
+		if (s->skip == 0 && c->phase == CONN_SPOKEN)
+			feed_nothing(c, s);
+	}
+	return bytes;
 }
 
 static void gap(void *context, struct flow *f, enum side side, uint64_t offset, uint64_t bytes,
@@ -517,13 +548,38 @@ static void gap(void *context, struct flow *f, enum side side, uint64_t offset, 
 			apply_become(c);
 		}
 		if (c->phase == CONN_UNDECIDED) {
+			/* What is on both sides of the gap must not be joined. */
 			s->midstream = true;
 			if (s->gathered != NULL)
-				refuse(c, s);
+				look_afresh(c, s);
 		}
 	}
 	s->cut = false;
 	settle(c, s);
+}
+
+/* Nothing follows on this side: the dissector has the last word, then its messages end. */
+static void finish_side(struct conn *c, struct conn_side *s)
+{
+	enum side side = (enum side)s->side;
+	bool owed = s->skip != 0;
+
+	if (c->phase == CONN_SPOKEN) {
+		s->skip = 0;
+		s->full = true;
+		if (owed)
+			feed_nothing(c, s);
+		if (c->phase == CONN_SPOKEN && c->dissector->close != NULL)
+			c->dissector->close(c, side, (enum why)c->why);
+	}
+	conn_finish_messages(c, side);
+}
+
+/* A side that had closed before it was known who reads it. */
+static void finish_closed(struct conn *c, struct conn_side *s)
+{
+	offer_rest(c, s);
+	finish_side(c, s);
 }
 
 static void close_side(void *context, struct flow *f, enum side side, enum why why)
@@ -538,17 +594,7 @@ static void close_side(void *context, struct flow *f, enum side side, enum why w
 	c->why = (uint8_t)why;
 	offer_rest(c, s);
 	s->closed = true;
-	if (c->phase == CONN_SPOKEN) {
-		bool owed = s->skip != 0;
-
-		s->skip = 0;
-		s->full = true;
-		if (owed)
-			feed_nothing(c, s);
-		if (c->phase == CONN_SPOKEN && c->dissector->close != NULL)
-			c->dissector->close(c, side, why);
-	}
-	conn_finish_messages(c, side);
+	finish_side(c, s);
 	settle(c, s);
 }
 
@@ -684,7 +730,9 @@ void conn_skip(struct conn *c, enum side side, uint64_t bytes, struct message *m
 
 void conn_wait_peer(struct conn *c, enum side side)
 {
-	wait_begin(c->host, &c->side[side]);
+	/* Who is asked to decide cannot put it off again. */
+	if (!c->side[side].waited)
+		wait_begin(c->host, &c->side[side]);
 }
 
 bool conn_waited(const struct conn *c, enum side side)

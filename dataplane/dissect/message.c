@@ -220,17 +220,19 @@ void message_skipped(struct conn *c, struct message *m, struct slice bytes)
 
 void message_end(struct message *m, const uint8_t *end)
 {
+	const struct segment *last;
 	struct conn_side *s;
 	struct conn *c;
-	const struct segment *last;
+	uint64_t to;
 
 	if (m == NULL)
 		return;
 	c = m->conn;
 	s = &c->side[m->side];
-	last = end == NULL ? &s->segment : conn_segment_at(s, conn_offset_of(s, end) - 1);
+	to = end == NULL ? s->at : conn_offset_of(s, end);
 	/* A message of no bytes after its begin (end == at) keeps its begin's packet. */
-	if (end == NULL || conn_offset_of(s, end) > m->begin) {
+	if (to > m->begin) {
+		last = conn_segment_at(s, to - 1);
 		m->end_ts_ns = last->ts_ns;
 		m->end_frame = last->number;
 		m->end_epoch = last->epoch;

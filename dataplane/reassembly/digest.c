@@ -8,6 +8,7 @@
 struct digest_side {
 	crypto_hash_sha256_state hash;
 	uint64_t delivered, gap_bytes, wrapped;
+	uint64_t first_offset;                  /* of the first byte captured */
 	uint64_t pending_offset, pending_bytes; /* a gap that nothing has followed yet */
 	uint32_t gap_count;
 	struct {
@@ -69,8 +70,13 @@ static void gap(void *context, struct flow *f, enum side side, uint64_t offset, 
 	if (flow == NULL)
 		return;
 	s = &flow->side[side];
+	/* Who joined in the middle cannot have captured what came before the first segment. */
+	if (s->delivered == 0 && (f->direction[side].seen & SEEN_SYN) == 0) {
+		s->first_offset = offset + bytes;
+		return;
+	}
 	if (s->pending_bytes == 0)
-		s->pending_offset = offset;
+		s->pending_offset = offset - s->first_offset;
 	s->pending_bytes += bytes;
 }
 
@@ -110,7 +116,7 @@ static void record_side(struct digest *d, const struct flow *f, enum side side,
 		.src_port = f->key.port[side],
 		.dst_port = f->key.port[side_other(side)],
 		.ip_version = f->key.ip_version,
-		.start_is_syn = (dir->seen & SEEN_SYN) != 0,
+		.start_is_syn = (dir->seen & SEEN_SYN) != 0 || (dir->seen & SEEN_START) == 0,
 		.epoch = f->generation,
 		.seen = stream_flags(dir, s != NULL && s->wrapped),
 	};
@@ -131,16 +137,21 @@ static void record_side(struct digest *d, const struct flow *f, enum side side,
 	emit_record(d->emit, &r, sizeof(r));
 }
 
-/* A direction is told of here, not when its bytes end: what comes after the end still adds flags.
- */
 static void end(void *context, struct flow *f)
+{
+	(void)context, (void)f;
+}
+
+/* A direction is told of here, not when its bytes end: what comes after the end still adds flags. */
+static void forget(void *context, struct flow *f)
 {
 	struct digest *d = context;
 	struct digest_flow *flow = f->sink;
 
 	for (int side = 0; side < 2; side++)
-		if ((f->direction[side].seen & SEEN_START) != 0)
-			record_side(d, f, (enum side)side, flow == NULL ? NULL : &flow->side[side]);
+		if ((f->sides_seen >> side & 1) != 0)
+			record_side(d, f, (enum side)side,
+				    flow == NULL ? NULL : &flow->side[side]);
 	arena_give(d->arena, flow, sizeof(*flow));
 	f->sink = NULL;
 }
@@ -153,6 +164,6 @@ static void close(void *context, struct flow *f, enum side side, enum why why)
 struct sink digest_sink(struct digest *d)
 {
 	return (struct sink){
-		.context = d, .deliver = deliver, .gap = gap, .close = close, .end = end
-	};
+		.context = d, .deliver = deliver, .gap = gap, .close = close, .end = end,
+			      .forget = forget };
 }

@@ -166,6 +166,7 @@ static void direction_close(struct reassembly *r, struct flow *f, enum side side
 	if ((d->seen & SEEN_CLOSED) != 0)
 		return;
 	wait_remove(r, f, side);
+	window_drop_held(r, d);
 	d->seen |= SEEN_CLOSED;
 	r->sink.close(r->sink.context, f, side, why);
 	if ((f->direction[side_other(side)].seen & SEEN_CLOSED) == 0)
@@ -211,6 +212,8 @@ void reassembly_close(void *reassembly, struct flow *f, enum why why)
 	if (f->key.protocol != IPPROTO_TCP)
 		return;
 	finish(r, f, why);
+	if (r->sink.forget != NULL)
+		r->sink.forget(r->sink.context, f);
 	for (int side = 0; side < 2; side++)
 		window_clear(r, &f->direction[side]);
 }
@@ -482,17 +485,15 @@ static void take_syn(struct reassembly *r, struct flow *f, enum side side, const
 	}
 }
 
-/* RFC 5961 3.2: only a reset at exactly the next sequence number ends the connection. One in
- * answer to a SYN has no sequence number of its own and acknowledges the SYN (RFC 9293 3.5.2). */
-static bool reset_is_exact(const struct flow *f, enum side side, const struct packet *p)
+/* RFC 5961 3.2: only a reset at exactly the next sequence number ends the connection. Before any
+ * data has gone by it ends nothing here: if the connection was refused nothing follows anyway, and
+ * if the reset was forged what follows must not be lost. */
+static bool reset_ends(const struct flow *f, enum side side, const struct packet *p)
 {
 	const struct direction *d = &f->direction[side], *o = &f->direction[side_other(side)];
 
-	if ((d->seen & SEEN_START) != 0 &&
-	    (d->next > 0 || o->next > 0 || (d->seen & SEEN_SYN) != 0))
-		return offset_of(d, p->seq) == (int64_t)d->next;
-	return (p->tcp_flags & TCP_ACK) != 0 && (o->seen & SEEN_START) != 0 &&
-	       p->ack == o->base_seq + (uint32_t)o->next;
+	return (d->seen & SEEN_START) != 0 && offset_of(d, p->seq) == (int64_t)d->next &&
+	       (d->next > 0 || o->next > 0 || d->held != NULL || o->held != NULL);
 }
 
 static void take_reset(struct reassembly *r, struct flow *f, enum side side, const struct packet *p)
@@ -504,8 +505,13 @@ static void take_reset(struct reassembly *r, struct flow *f, enum side side, con
 	if (p->payload_bytes != p->payload_captured_bytes)
 		count_by(r->counters, not_captured_bytes,
 			 p->payload_bytes - p->payload_captured_bytes);
-	if (f->closed || !reset_is_exact(f, side, p))
+	if (f->closed)
 		return;
+	if (!reset_ends(f, side, p)) {
+		if (f->class == FLOW_HALF_OPEN)
+			flow_classify(r->flows, f, FLOW_CLOSING);
+		return;
+	}
 	finish(r, f, WHY_reset);
 	f->direction[SIDE_A].seen |= SEEN_RESET;
 	f->direction[SIDE_B].seen |= SEEN_RESET;
@@ -513,10 +519,13 @@ static void take_reset(struct reassembly *r, struct flow *f, enum side side, con
 
 static void take_fin(struct flow *f, enum side side, int64_t end)
 {
-	struct direction *d = &f->direction[side];
+	struct direction *d = &f->direction[side], *o = &f->direction[side_other(side)];
 
 	if ((d->seen & (SEEN_FIN | SEEN_CLOSED)) != 0 || end < (int64_t)d->next ||
 	    end - (int64_t)d->next > AHEAD_MAX_BYTES)
+		return;
+	/* RFC 9293 3.10.7.3: who waits for the answer to his SYN drops a FIN that comes without one. */
+	if ((d->seen & SEEN_SYN) == 0 && (o->seen & SEEN_SYN) != 0 && o->next == 0 && d->next == 0)
 		return;
 	d->seen |= SEEN_FIN;
 	d->fin_offset = (uint64_t)end;
@@ -571,7 +580,9 @@ void reassembly_packet(struct reassembly *r, const struct packet *p)
 	}
 	count(r->counters, tcp_packets);
 	count_by(r->counters, payload_captured, p->payload_captured_bytes);
-	if (unlikely(f->class == FLOW_HALF_OPEN) && (p->tcp_flags & (TCP_SYN | TCP_RST)) == 0)
+	f->sides_seen |= (uint8_t)(1u << side);
+	if (unlikely(f->class != FLOW_LIVE) && !f->closed &&
+	    (p->tcp_flags & (TCP_SYN | TCP_RST)) == 0)
 		flow_classify(r->flows, f, FLOW_LIVE);
 
 	if (likely((p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_URG | TCP_ACK)) == TCP_ACK &&

@@ -42,6 +42,9 @@ struct sink {
 		    bool cut);
 	void (*close)(void *context, struct flow *f, enum side side, enum why why);
 	void (*end)(void *context, struct flow *f);
+	/* forget - the flow is freed or opened anew: late packets of the connection can no longer come. NULL:
+	 * nothing to do. Only a sink with forget() may keep flow->sink after end(). */
+	void (*forget)(void *context, struct flow *f);
 	/* compare - how many of `bytes` differ from what the sink still keeps of them; NULL: it
 	 * keeps nothing. */
 	uint64_t (*compare)(void *context, const struct flow *f, enum side side, uint64_t offset,

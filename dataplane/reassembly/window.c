@@ -221,14 +221,24 @@ void window_drop_syn(struct reassembly *r, struct direction *d)
 	d->extra->syn_bytes = 0;
 }
 
-void window_clear(struct reassembly *r, struct direction *d)
+void window_drop_held(struct reassembly *r, struct direction *d)
 {
 	while (d->held != NULL) {
 		struct held *h = window_pop(r, d);
 
-		count_by(r->counters, discarded_evicted, h->bytes);
+		if ((d->seen & SEEN_FIN) != 0 && h->offset >= d->fin_offset) {
+			d->seen |= SEEN_AFTER_FIN;
+			count_by(r->counters, discarded_after_fin, h->bytes);
+		} else {
+			count_by(r->counters, discarded_evicted, h->bytes);
+		}
 		window_free(r, h);
 	}
+}
+
+void window_clear(struct reassembly *r, struct direction *d)
+{
+	window_drop_held(r, d);
 	if (d->extra == NULL)
 		return;
 	if (d->extra->syn != NULL) {

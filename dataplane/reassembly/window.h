@@ -40,8 +40,10 @@ uint64_t window_bytes_in_gaps(const struct direction *d, uint64_t from, uint64_t
 bool window_keep_syn(struct reassembly *r, struct direction *d, const struct packet *p);
 void window_drop_syn(struct reassembly *r, struct direction *d);
 
-/* window_clear - the direction ends: what is still held is discarded (evicted) and all memory given
- * back. */
+/* window_drop_held - the direction ends: what is still held lies beyond its FIN, or had to make room. */
+void window_drop_held(struct reassembly *r, struct direction *d);
+
+/* window_clear - give everything back that the direction still has. */
 void window_clear(struct reassembly *r, struct direction *d);
 
 /* window_link, window_unlink - the list of directions whose hole waits for --gap-wait. */

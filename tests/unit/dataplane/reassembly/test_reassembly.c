@@ -292,13 +292,39 @@ static void only_an_exact_reset_ends_the_connection(void **state)
 	assert_int_equal(counted(b, C_discarded_after_reset), 5);
 }
 
-static void a_refused_connection_is_reset(void **state)
+static void a_reset_before_any_data_ends_nothing_yet(void **state)
+{
+	struct bench *b = *state;
+
+	SEND(b, { .side = SIDE_A, .flags = TCP_SYN, .offset = -1 },
+	     { .side = SIDE_B, .flags = TCP_RST | TCP_ACK, .offset = -5001 },
+	     { .side = SIDE_B, .flags = TCP_FIN | TCP_ACK, .offset = 77 });
+	assert_int_equal(heard_of(b, HEARD_CLOSE), 0);
+	SEND(b, { .side = SIDE_B, .flags = TCP_SYN | TCP_ACK, .offset = -1 }, A(0, "ask"),
+	     B(0, "answer", 3));
+	assert_heard(b, SIDE_A, "ask");
+	assert_heard(b, SIDE_B, "answer");
+}
+
+static void a_refused_connection_is_soon_forgotten(void **state)
 {
 	struct bench *b = *state;
 
 	SEND(b, { .side = SIDE_A, .flags = TCP_SYN, .offset = -1 },
 	     { .side = SIDE_B, .flags = TCP_RST | TCP_ACK, .offset = -5001 });
+	bench_later(b, 11 * CLOCK_SECOND_NS);
 	assert_int_equal(heard_of(b, HEARD_END), 1);
+	assert_int_equal(b->flows.count, 0);
+}
+
+static void what_is_held_beyond_the_fin_is_discarded(void **state)
+{
+	struct bench *b = *state;
+
+	bench_handshake(b);
+	SEND(b, A(50, "zombie"), { .side = SIDE_A, .flags = TCP_FIN | TCP_ACK, .data = "bye", .bytes = 3 });
+	assert_int_equal(heard_of(b, HEARD_CLOSE), 1);
+	assert_int_equal(counted(b, C_discarded_after_fin), 6);
 }
 
 static void syn_payload_counts_only_if_it_is_acknowledged(void **state)
@@ -447,7 +473,9 @@ int main(void)
 		T(a_fin_ends_its_side_and_both_end_the_connection),
 		T(a_fin_waits_for_the_hole_before_it),
 		T(only_an_exact_reset_ends_the_connection),
-		T(a_refused_connection_is_reset),
+		T(a_reset_before_any_data_ends_nothing_yet),
+		T(a_refused_connection_is_soon_forgotten),
+		T(what_is_held_beyond_the_fin_is_discarded),
 		T(syn_payload_counts_only_if_it_is_acknowledged),
 		T(syn_payload_that_is_refused_is_sent_again),
 		T(a_syn_with_another_number_opens_a_new_connection),
