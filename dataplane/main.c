@@ -38,7 +38,7 @@ static int settings_fd(int argc, char **argv)
 	return -1;
 }
 
-/* ---- control comes and goes --------------------------------------------------------- */
+/* ---- control comes and goes ---- */
 
 static void let_in(struct house *h)
 {
@@ -77,7 +77,7 @@ static void hear(struct house *h)
 	atomic_store(&h->d.door.attached, false);
 }
 
-/* ---- signals --------------------------------------------------------------------------- */
+/* ---- signals ---- */
 
 static void wake_only(int number)
 {
@@ -112,7 +112,7 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* ---- the house --------------------------------------------------------------------------- */
+/* ---- the house ---- */
 
 static void tend(struct house *h)
 {

@@ -47,7 +47,7 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigaction),  SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn),  SCMP_SYS(restart_syscall),
 	SCMP_SYS(tgkill),        SCMP_SYS(gettid),
-	SCMP_SYS(getpid),        SCMP_SYS(getppid),
+	SCMP_SYS(getpid),        SCMP_SYS(getppid), SCMP_SYS(geteuid),
 	SCMP_SYS(rseq),          SCMP_SYS(set_robust_list), /* threads, abort() */
 	SCMP_SYS(exit),          SCMP_SYS(exit_group),
 };

@@ -96,7 +96,7 @@ static int say(int status, const char *what, int err)
 	return status;
 }
 
-/* ---- sources --------------------------------------------------------------------- */
+/* ---- sources ---- */
 
 static uint16_t add_interface(void *context, const char *name)
 {
@@ -144,7 +144,7 @@ static int open_ports(struct worker *w, const struct settings *s)
 	return status;
 }
 
-/* ---- a worker ------------------------------------------------------------------------ */
+/* ---- a worker ---- */
 
 static int make_worker(struct dataplane *d, struct worker *w, uint32_t number, struct hash_key key)
 {

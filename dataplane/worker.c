@@ -10,7 +10,7 @@
 #define PUBLISH_EVERY_NS (10 * UINT64_C(1000000))
 enum { IDLE_MS = 100 };
 
-/* ---- rx ----------------------------------------------------------------------- */
+/* ---- rx ---- */
 
 /* One port's frames per turn; ports take turns, so that neither direction of a TAP can starve the
  * other. */
@@ -48,7 +48,7 @@ static void note_time(struct worker *w, struct burst *b)
 	}
 }
 
-/* ---- --until --------------------------------------------------------------------- */
+/* ---- until ---- */
 
 static void cut_after_rx(struct worker *w, struct burst *b)
 {
@@ -70,7 +70,7 @@ static void cut_after(struct worker *w, struct burst *b, enum stage stage, enum 
 	b->count = 0;
 }
 
-/* ---- a turn ------------------------------------------------------------------------ */
+/* ---- a turn ---- */
 
 static void reassemble(struct worker *w, struct burst *b)
 {
@@ -113,7 +113,7 @@ static uint32_t worker_turn(struct worker *w)
 	return pulled;
 }
 
-/* ---- chores ---------------------------------------------------------------------------- */
+/* ---- chores ---- */
 
 static void time_this_turn(struct worker *w)
 {

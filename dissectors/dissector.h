@@ -60,7 +60,7 @@ struct message_open {
 	uint64_t note; /* of a request: what whoever reads the response must know (HEAD, API key) */
 };
 
-/* ---- fields ---------------------------------------------------------------- */
+/* ---- fields ---- */
 
 /* Every protocol speaks these; a protocol's own fields follow from FIELD_OWN on. */
 enum field_id {
@@ -88,7 +88,7 @@ struct field {
 	const char *meaning; /* one line for `weir dissectors` */
 };
 
-/* ---- what a protocol provides ------------------------------------------------- */
+/* ---- what a protocol provides ---- */
 
 enum guess { GUESS_NO, GUESS_MAYBE, GUESS_YES, GUESS_MORE };
 
@@ -132,7 +132,7 @@ struct dissector {
 	void (*close)(struct conn *c, enum side side, enum why why);
 };
 
-/* ---- what the host offers ------------------------------------------------------ */
+/* ---- what the host offers ---- */
 
 /* conn_state - the dissector's own `conn_bytes` of this connection. */
 void *conn_state(struct conn *c);

@@ -54,7 +54,6 @@ struct http_side {
 	uint8_t state;
 	bool begun;
 	bool dirty;      /* bytes that were no message came before: the next one is an anomaly */
-	bool line_start; /* while SEARCHING: the next byte begins a line */
 	bool drop_line;  /* the rest of this line is over a limit */
 	bool response;   /* what `m` is */
 	bool interim;
@@ -74,7 +73,7 @@ struct http_conn {
 	bool undecided; /* an upgrade or CONNECT has been asked for and not been answered */
 };
 
-/* ---- characters ------------------------------------------------------------ */
+/* ---- characters ---- */
 
 /* RFC 9110 5.6.2: tchar. */
 static const uint8_t tchar[256] = {
@@ -119,7 +118,7 @@ static bool starts_with(struct slice s, const char *text, size_t bytes)
 	return s.bytes >= bytes && memcmp(s.at, text, bytes) == 0;
 }
 
-/* ---- start lines --------------------------------------------------------------- */
+/* ---- start lines ---- */
 
 struct start_line {
 	struct slice method, target, version, code, reason;
@@ -168,7 +167,7 @@ static bool read_status_line(struct slice line, struct start_line *ret)
 	return true;
 }
 
-/* ---- lines ------------------------------------------------------------------------ */
+/* ---- lines ---- */
 
 /* The first line of `in` without its end; *ret_taken includes the end. False: not complete yet. */
 static bool take_line(struct http_side *s, struct slice in, struct slice *ret, size_t *ret_taken)
@@ -243,7 +242,7 @@ static struct slice unfold(struct slice line, uint8_t room[FOLDED_BYTES], bool *
 	return slice_of(room, n);
 }
 
-/* ---- header fields ---------------------------------------------------------------------- */
+/* ---- header fields ---- */
 
 /* RFC 9112 6.2: 1*DIGIT. A list of equal numbers is read as one. False: no number. */
 static bool read_length(struct slice value, uint64_t *ret, bool *ret_odd)
@@ -361,7 +360,7 @@ static void take_field(struct http_side *s, struct slice line, bool wanted)
 		message_pair(s->m, HTTP_HEADERS, name, value);
 }
 
-/* ---- the end of a head: how long is the body? ------------------------------------------------ */
+/* ---- the end of a head: how long is the body? ---- */
 
 static void end_message(struct http_side *s, const uint8_t *end)
 {
@@ -445,8 +444,7 @@ static void end_head(struct conn *c, enum side side, struct http_side *s, const 
 	}
 }
 
-/* ---- heads
- * ---------------------------------------------------------------------------------------- */
+/* ---- heads ---- */
 
 static void reset_head(struct http_side *s)
 {
@@ -509,7 +507,6 @@ static bool begin_response(struct conn *c, enum side side, struct http_side *s, 
 static void lost(struct http_side *s, bool dirty)
 {
 	s->state = SEARCHING;
-	s->line_start = true;
 	s->searched = 0;
 	s->dirty = s->dirty || dirty;
 }
@@ -599,8 +596,7 @@ static size_t in_head(struct conn *c, enum side side, struct http_side *s, struc
 	return total;
 }
 
-/* ---- chunks
- * -------------------------------------------------------------------------------------- */
+/* ---- chunks ---- */
 
 /* RFC 9112 7.1: 1*HEXDIG [chunk-ext]. False: no size, or one that no body has. */
 static bool read_chunk_size(struct slice line, uint64_t *ret, bool *ret_odd)
@@ -699,8 +695,7 @@ static size_t in_trailer(struct conn *c, enum side side, struct http_side *s, st
 	return total;
 }
 
-/* ---- searching
- * ------------------------------------------------------------------------------------- */
+/* ---- searching ---- */
 
 /* Could a start line begin here, as far as can be seen? */
 static bool may_start(bool response, struct slice in)
@@ -710,40 +705,58 @@ static bool may_start(bool response, struct slice in)
 	return response ? memcmp(in.at, "HTTP/1.", n) == 0 : tchar[in.at[0]];
 }
 
-/* Takes everything before the next complete start line; at_start() reads that. */
+static bool is_start_line(bool response, struct slice line)
+{
+	struct start_line l;
+
+	if (line.bytes > 0 && line.at[line.bytes - 1] == '\r')
+		line.bytes--;
+	if (response)
+		return read_status_line(line, &l);
+	return read_request_line(line, &l) && l.version.at[0] != '0';
+}
+
+/* Where to look next: behind the line end; and behind a body that should not have been there
+ * the next status line may stand anywhere. */
+static size_t next_place(const struct http_side *s, bool response, struct slice in, size_t at)
+{
+	const uint8_t *lf = memchr(in.at + at, '\n', in.bytes - at);
+	size_t next = lf == NULL ? in.bytes : (size_t)(lf - in.at) + 1;
+	const uint8_t *status;
+
+	if (!response || !s->dirty)
+		return next;
+	status = memmem(in.at + at + 1, next - at - 1, "HTTP/1.", 7);
+	return status == NULL ? next : (size_t)(status - in.at);
+}
+
+/* Takes everything before the next complete start line; at_start() reads that. A segment is as
+ * good a place for one as a line. */
 static size_t searching(struct conn *c, enum side side, struct http_side *s, struct slice in)
 {
+	bool response = is_response_side(c, side, in);
 	size_t at = 0;
 
 	while (at < in.bytes) {
 		struct slice left = slice_after(in, at);
 		const uint8_t *lf = memchr(left.at, '\n', left.bytes);
-		struct slice line = slice_of(left.at,
-					     lf == NULL ? left.bytes : (size_t)(lf - left.at));
-		bool response = is_response_side(c, side, left);
-		struct start_line l;
 
-		if (s->line_start && may_start(response, left)) {
+		if (may_start(response, left)) {
 			if (lf == NULL && !conn_full(c, side) && left.bytes < START_LINE_SEARCHED)
 				return at;
-			if (line.bytes > 0 && line.at[line.bytes - 1] == '\r')
-				line.bytes--;
 			if (lf != NULL &&
-			    (response ? read_status_line(line, &l)
-				      : read_request_line(line, &l) && l.version.at[0] != '0')) {
+			    is_start_line(response, slice_of(left.at, (size_t)(lf - left.at)))) {
 				s->state = AT_START;
 				s->searched = 0;
 				return at;
 			}
 		}
-		s->line_start = lf != NULL;
-		at = lf == NULL ? in.bytes : (size_t)(lf - in.at) + 1;
+		at = next_place(s, response, in, at);
 	}
 	return at;
 }
 
-/* ---- the dissector
- * ----------------------------------------------------------------------------------- */
+/* ---- the dissector ---- */
 
 static size_t held(struct conn *c, enum side side, struct http_side *s)
 {

@@ -20,20 +20,21 @@ static const enum counter main_counter[] = {
 };
 
 static const char *const balance_name[] = {
-	[BALANCE_PACKETS] = "packets",	   [BALANCE_PAYLOAD] = "payload",
-	[BALANCE_REQUESTS] = "requests",   [BALANCE_RESPONSES] = "responses",
+	[BALANCE_PACKETS] = "packets",   [BALANCE_PAYLOAD] = "payload",
+	[BALANCE_REQUESTS] = "requests", [BALANCE_RESPONSES] = "responses",
 	[BALANCE_RECORDS] = "records",
 };
 static_assert(array_count(balance_name) == BALANCE_NONE, "every balance has a name");
 
 #define LOST_NAME(name, meaning) #name,
 static const char *const lost_name[] = { RX_LOST_LIST(LOST_NAME) };
-static_assert(RX_LOST_COUNT <= array_count(((struct region_header *)0)->lost), "the header has room");
+static_assert(RX_LOST_COUNT <= array_count(((struct region_header *)0)->lost),
+	      "the header has room");
 
 #define FAILURE_NAME(name, meaning) #name,
 static const char *const failure_name[] = { SINK_FAILURE_LIST(FAILURE_NAME) };
 
-/* ---- taking stock ------------------------------------------------------------------- */
+/* ---- taking stock ---- */
 
 static uint64_t relaxed(const _Atomic uint64_t *word)
 {
@@ -72,7 +73,7 @@ uint64_t books_sum(const struct books *b, enum counter c)
 	return sum;
 }
 
-/* ---- sheets ------------------------------------------------------------------------- */
+/* ---- sheets ---- */
 
 static void add(struct books_side *side, const char *term, const char *reason, uint64_t value)
 {
@@ -250,7 +251,7 @@ bool books_closed(const struct books *b)
 	return all_closed;
 }
 
-/* ---- JSON --------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static char *put_name(char *at, const char *term, const char *reason)
 {
@@ -302,7 +303,8 @@ static void put_balance(void *context, const struct balance_sheet *s)
 	if (s->checkable)
 		at = json_signed(json_literal(at, ",\"residual\":"), s->residual);
 	else
-		at = json_literal(at, ",\"residual\":null,\"closed\":null,\"why\":\"not checkable\"");
+		at = json_literal(at,
+				  ",\"residual\":null,\"closed\":null,\"why\":\"not checkable\"");
 	*at++ = '}';
 	list->at = at;
 }
@@ -345,7 +347,7 @@ char *books_json(const struct books *b, char *at)
 	return at;
 }
 
-/* ---- the table ---------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 enum {
 	ROW_ROOM = 2048,
@@ -369,9 +371,10 @@ __attribute__((format(printf, 2, 3))) static void say(struct row *r, const char 
 	va_end(ap);
 }
 
-/* `term 8 (arp 5, icmp 3)`: the lines of one term are together in the list. Returns how many they were. */
-static uint32_t say_term(struct row *r, const struct books_side *side, uint32_t from, bool shows_zero,
-			 const char *before)
+/* `term 8 (arp 5, icmp 3)`: the lines of one term are together in the list. Returns how many they
+ * were. */
+static uint32_t say_term(struct row *r, const struct books_side *side, uint32_t from,
+			 bool shows_zero, const char *before)
 {
 	const struct books_term *t = &side->term[from];
 	uint32_t to = from;
@@ -469,7 +472,8 @@ static void messages_row(struct row *r, const struct books *b)
 	total_sheet(&s, b, BALANCE_REQUESTS);
 	say_balance(r, &s, "open");
 	say(r, "  ");
-	say(r, "%*s", (int)(strlen(r->text) < RESPONSES_COLUMN ? RESPONSES_COLUMN - strlen(r->text) : 0), "");
+	say(r, "%*s",
+	    (int)(strlen(r->text) < RESPONSES_COLUMN ? RESPONSES_COLUMN - strlen(r->text) : 0), "");
 	total_sheet(&s, b, BALANCE_RESPONSES);
 	say_balance(r, &s, "");
 	say_verdict(r, b, "requests");

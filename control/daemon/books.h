@@ -1,12 +1,12 @@
 /* books - the ledger: counters and ring positions put on two sides and added up.
  *
- *     books_take()     one consistent snapshot per worker, what the sources offered, what was drained
- *     books_balances() every balance with its terms and its residual
- *     books_json()     all of it, as `--ledger` and the end line have it
- *     books_table()    the same for people
+ *     books_take()      a snapshot per worker, what the sources offered, what was drained
+ *     books_balances()  every balance with its terms and its residual
+ *     books_json()      all of it, as `--ledger` and the end line have it
+ *     books_table()     the same for people
  *
- * Scopes: "worker:W" (packets, payload, requests, responses, records), "source:0", "exporter:FORMAT",
- * and "total" for what only the workers together can balance (handoff).
+ * Scopes: "worker:W" (packets, payload, requests, responses, records), "source:0",
+ * "exporter:FORMAT", and "total" for what only the workers together can balance (handoff).
  *
  * A balance closes when its residual is 0 and nothing is under way any more: at
  * the end of a run a gauge that is not 0 is as wrong as a residual. One whose
@@ -38,7 +38,7 @@ struct books_exporter {
 	uint64_t cut_drain, cut_format, cut_no_output;
 	uint64_t failed[SINK_FAILURE_COUNT];
 	uint64_t failed_memory;
-	uint64_t queued;  /* gauge: collected, not yet written */
+	uint64_t queued; /* gauge: collected, not yet written */
 };
 
 struct books_worker {
@@ -88,19 +88,21 @@ struct balance_sheet {
 /* balance_closed - false for one that is not checkable too. */
 bool balance_closed(const struct balance_sheet *s);
 
-/* books_balances - calls `each` with every balance, in order: those of worker 0, ..., source, exporter, total. */
+/* books_balances - calls `each` with every balance, in order: those of worker 0, ..., source,
+ * exporter, total. */
 typedef void books_each_fn(void *context, const struct balance_sheet *s);
 void books_balances(const struct books *b, books_each_fn *each, void *context);
 
 /* books_closed - every checkable balance closes, and the dataplane lived to say so. */
 bool books_closed(const struct books *b);
 
-/* books_json - {"closed":…,"balances":[…],"beside":{…}}, less than BOOKS_JSON_MAX bytes. Returns the end. */
+/* books_json - {"closed":…,"balances":[…],"beside":{…}}, less than BOOKS_JSON_MAX bytes. Returns
+ * the end. */
 #define BOOKS_JSON_MAX (2 << 20)
 char *books_json(const struct books *b, char *at);
 
-/* books_table - rows for people: sums over the workers. The sources and the exporter have a row only where
- * it says more than "everything arrived". */
+/* books_table - rows for people: sums over the workers. The sources and the exporter have a row
+ * only where it says more than "everything arrived". */
 void books_table(const struct books *b, FILE *to);
 
 #endif

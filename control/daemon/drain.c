@@ -19,10 +19,10 @@ enum {
 	VISIT_BYTES = 1 << 20, /* of one ring before the next one's turn */
 };
 
-/* The longest line can begin at the last byte of a batch. Pages that no line reaches cost nothing. */
+/* The longest line can begin at a batch's last byte. Pages that no line reaches cost nothing. */
 #define TEXT_ROOM (DRAIN_BATCH_BYTES + TEXT_LINE_MAX)
 
-/* ---- the output ----------------------------------------------------------------------- */
+/* ---- the output ---- */
 
 static void output_fails(struct drain *d, const struct sink_error *err)
 {
@@ -64,7 +64,7 @@ static void flush(struct drain *d)
 	d->gathered = 0;
 }
 
-/* Only after the batch has left: what is released here is not there for anybody who comes after us. */
+/* Only after the batch has left: what is released here is gone for whoever comes after us. */
 static void release(struct drain *d)
 {
 	for (uint32_t i = 0; i < d->count; i++)
@@ -72,7 +72,7 @@ static void release(struct drain *d)
 			ring_release(&d->region[i].reader->ring);
 }
 
-/* ---- records -------------------------------------------------------------------------- */
+/* ---- records ---- */
 
 /* What text must be made of, or the term under which the record is counted instead. */
 static uint64_t *counted_instead(struct drain *d, uint8_t type)
@@ -88,7 +88,8 @@ static uint64_t *counted_instead(struct drain *d, uint8_t type)
 
 static void tell(struct drain *d, const struct drain_region *region)
 {
-	uint64_t *instead = counted_instead(d, ((const struct record *)(const void *)d->copy)->type);
+	uint64_t *instead = counted_instead(d,
+					    ((const struct record *)(const void *)d->copy)->type);
 	char *at = d->text + d->used, *end;
 
 	if (unlikely(instead != NULL)) {
@@ -120,7 +121,8 @@ static bool is_sound(const uint8_t *copy, uint64_t bytes)
 static void give_up(struct drain_region *region)
 {
 	region->refused = true;
-	log_error("worker %u of the dataplane published what cannot be a record: its output is not complete",
+	log_error("worker %u of the dataplane published what cannot be a record: its output is not "
+		  "complete",
 		  region->reader->worker);
 }
 
@@ -157,7 +159,7 @@ void drain_round(struct drain *d)
 	release(d);
 }
 
-/* ---- the end -------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static uint64_t waiting_bytes(const struct ring_consumer *r)
 {
@@ -195,7 +197,7 @@ bool drain_died(const struct drain *d)
 	return false;
 }
 
-/* ---- sleeping ------------------------------------------------------------------------- */
+/* ---- sleeping ---- */
 
 static void say_asleep(struct drain *d, uint32_t asleep)
 {
@@ -262,7 +264,7 @@ void drain_wait(struct drain *d)
 	say_asleep(d, 0);
 }
 
-/* ---- begin and end -------------------------------------------------------------------- */
+/* ---- begin and end ---- */
 
 /* What earlier controls released had left them: written, unless the format collects. */
 static void take_over(struct drain *d)
@@ -350,8 +352,8 @@ static void flush_collected(struct drain *d, size_t bytes)
 
 void drain_finish(struct drain *d)
 {
-	uint64_t *instead = d->until == STAGE_format ? &d->books->cut_format :
-						       &d->books->failed[d->failure];
+	uint64_t *instead = d->until == STAGE_format ? &d->books->cut_format
+						     : &d->books->failed[d->failure];
 	char *end;
 
 	if (!d->format->collects)

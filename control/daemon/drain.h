@@ -1,6 +1,7 @@
 /* drain - records out of the rings, into text, into the sink.
  *
- *     { drain_round -> drain_wait }* until drain_done -> drain_finish -> drain_line (end) -> drain_close
+ *     drain_init -> { drain_round -> drain_wait }* until drain_done
+ *                -> drain_finish -> drain_line -> drain_close
  *
  * A record is copied out of the region before anything looks at it: the other process may
  * scribble there at any time, and what was checked must be what is told. Text gathers in one
@@ -52,10 +53,10 @@ struct drain_region {
 
 struct drain {
 	/* every record */
-	char *text;      /* the batch: DRAIN_BATCH_BYTES, and a line of any length behind */
+	char *text; /* the batch: DRAIN_BATCH_BYTES, and a line of any length behind */
 	size_t used;
 	uint64_t gathered; /* records in it */
-	uint8_t *copy;   /* the record at hand, and the slack behind */
+	uint8_t *copy;     /* the record at hand, and the slack behind */
 	const struct text_format *format;
 	struct text *state;
 	struct books_exporter *books;
@@ -71,18 +72,19 @@ struct drain {
 	bool peer_gone;
 };
 
-/* drain_init - opens the output. A sink that cannot be opened is an output that failed, and no error here.
- * Returns: 0; -ENOMEM. */
+/* drain_init - opens the output. A sink that cannot be opened is an output that failed, and no
+ * error here. Returns: 0; -ENOMEM. */
 int drain_init(struct drain *d, const struct drain_how *how, struct books_exporter *books);
 
 /* drain_round - take what is in the rings, at most a few batches of each. */
 void drain_round(struct drain *d);
 
-/* drain_wait - sleep until a round is worth its while, a signal comes, the dataplane goes, or 10 ms are over. */
+/* drain_wait - sleep until a round is worth its while, a signal comes, the dataplane goes, or 10 ms
+ * are over. */
 void drain_wait(struct drain *d);
 
-/* drain_done - nothing can follow: every region is finished or given up, or the dataplane is gone, and the
- * rings are empty. */
+/* drain_done - nothing can follow: every region is finished or given up, or the dataplane is gone,
+ * and the rings are empty. */
 bool drain_done(const struct drain *d);
 
 /* drain_died - true if the dataplane went, or misbehaved, before it had finished. Ask when done. */

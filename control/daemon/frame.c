@@ -9,7 +9,7 @@
 
 enum { FIXED_ROOM = 4096, LATENCY_ROOM = 512 };
 
-/* ---- start ---------------------------------------------------------------------------- */
+/* ---- start ---- */
 
 /* Calls for every source: the inputs in order, or the specifications of --rx. */
 typedef void source_fn(void *context, const char *source);
@@ -91,8 +91,8 @@ char *frame_start(const struct settings *s, const char *version, uint32_t worker
 	*ret_mark_bytes = (size_t)(at - line);
 	at = json_string(json_literal(at, ",\"version\":"), version, strlen(version), &bad);
 	at = put_sources(at, s);
-	at = s->live ? json_literal(at, ",\"clock\":\"kernel\"") :
-		       json_literal(at, ",\"clock\":\"file\"");
+	at = s->live ? json_literal(at, ",\"clock\":\"kernel\"")
+		     : json_literal(at, ",\"clock\":\"file\"");
 	at = json_number(json_literal(at, ",\"workers\":"), workers);
 	at = json_time(&clock, json_literal(at, ",\"started\":"), s->started_wall_ns);
 	if (restarted)
@@ -102,7 +102,7 @@ char *frame_start(const struct settings *s, const char *version, uint32_t worker
 	return line;
 }
 
-/* ---- end ------------------------------------------------------------------------------ */
+/* ---- end ---- */
 
 /* Add what every worker has seen of one protocol. Returns how many observations that is. */
 static uint64_t merge(struct histogram *sum, const struct region_reader *regions, uint32_t count,

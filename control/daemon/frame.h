@@ -15,8 +15,9 @@
 #include "control/daemon/books.h"
 #include "dataplane/shm/settings.h"
 
-/* frame_start - the start line with its newline, from malloc(); NULL without memory. *ret_mark_bytes: up to
- * there it is the same in every start line of this run and in none of another. */
+/* frame_start - the start line with its newline, from malloc(); NULL without memory.
+ * *ret_mark_bytes: up to there it is the same in every start line of this run and in none of
+ * another. */
 char *frame_start(const struct settings *s, const char *version, uint32_t workers, bool restarted,
 		  size_t *ret_bytes, size_t *ret_mark_bytes);
 

@@ -38,7 +38,7 @@ struct daemon {
 	bool closed, ledger_failed;
 };
 
-/* ---- signals -------------------------------------------------------------------------- */
+/* ---- signals ---- */
 
 static volatile sig_atomic_t interrupts;
 static volatile sig_atomic_t stop_asked;
@@ -63,7 +63,7 @@ static void set_signals(void)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
-/* ---- attaching ------------------------------------------------------------------------ */
+/* ---- attaching ---- */
 
 /* Whoever started us started the dataplane too. Where the system does not say who our siblings are,
  * somebody may yet come. */
@@ -110,7 +110,7 @@ static void detach(struct daemon *d)
 		region_detach(&d->region[i]);
 }
 
-/* ---- beginning ------------------------------------------------------------------------ */
+/* ---- beginning ---- */
 
 static int begin_draining(struct daemon *d, const struct text_format *format)
 {
@@ -145,7 +145,7 @@ static int begin_draining(struct daemon *d, const struct text_format *format)
 	return err;
 }
 
-/* ---- draining ------------------------------------------------------------------------- */
+/* ---- draining ---- */
 
 /* Chores read the counters themselves: they run between rounds, never in one. */
 static void do_chores(struct daemon *d)
@@ -175,7 +175,7 @@ static void drain_all(struct daemon *d)
 	}
 }
 
-/* ---- ending --------------------------------------------------------------------------- */
+/* ---- ending ---- */
 
 static void write_end_line(struct daemon *d)
 {
@@ -244,9 +244,9 @@ static void write_ledger(struct daemon *d)
 static void write_closing_line(const struct daemon *d)
 {
 	double seconds = (double)(clock_monotonic_ns() - d->settings->started_ns) / 1e9;
-	const char *ledger = d->books.died ? "dataplane died" :
-			     d->closed	   ? "ledger closed" :
-					     "ledger DOES NOT CLOSE";
+	const char *ledger = d->books.died ? "dataplane died"
+			     : d->closed   ? "ledger closed"
+					   : "ledger DOES NOT CLOSE";
 
 	fprintf(stderr, "weir %s: %llu packets, %llu pairs, %s, %.2f s\n", d->settings->command,
 		(unsigned long long)books_sum(&d->books, C_received),
@@ -313,7 +313,8 @@ int main(int argc, char **argv)
 
 	log_open("weir", LOG_INFO);
 	if (fd < 0) {
-		fprintf(stderr, "weir-control: started by weir, with --settings-fd N; see `weir --help`\n");
+		fprintf(stderr,
+			"weir-control: started by weir, with --settings-fd N; see `weir --help`\n");
 		return STATUS_USAGE;
 	}
 	err = settings_map(fd, &d.settings);

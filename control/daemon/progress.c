@@ -45,9 +45,9 @@ static void draw_remaining(double position, double total, double seconds, FILE *
 void progress_draw(struct progress *p, const struct books *b, uint64_t now_ns, FILE *to)
 {
 	double position = (double)slowest_position(b);
-	double total = b->workers == 0 ?
-			       0 :
-			       (double)b->worker[0].counters.value[C_position_total_bytes];
+	double total = b->workers == 0
+			       ? 0
+			       : (double)b->worker[0].counters.value[C_position_total_bytes];
 	double seconds = (double)(now_ns - p->started_ns) / 1e9;
 
 	fputs(LINE_BEGIN, to);

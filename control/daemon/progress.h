@@ -2,7 +2,8 @@
  *
  *      42 %   512.3 MB/s   1234567 packets   61234 pairs   0:12 left
  *
- * Without a known length (a pipe) the bytes read stand in place of the per cent, and no time is left.
+ * Without a known length (a pipe) the bytes read stand in place of the per cent, and no time is
+ * left.
  */
 #ifndef CONTROL_DAEMON_PROGRESS_H
 #define CONTROL_DAEMON_PROGRESS_H

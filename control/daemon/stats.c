@@ -24,7 +24,7 @@ static const char *const count_name[STATS_COUNTS] = {
 	"throttledPackets",
 };
 
-/* ---- the processes -------------------------------------------------------------------- */
+/* ---- the processes ---- */
 
 /* The number behind `key` in a file of /proc made of `key: number` lines. */
 static bool read_key(pid_t pid, const char *file, const char *key, uint64_t *ret)
@@ -91,11 +91,11 @@ static int usable_cores(void)
 {
 	cpu_set_t set;
 
-	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) :
-							      (int)sysconf(_SC_NPROCESSORS_ONLN);
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set)
+							    : (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* ---- the lines ------------------------------------------------------------------------ */
+/* ---- the lines ---- */
 
 void stats_init(struct stats *s, uint64_t interval_ns, pid_t dataplane)
 {
@@ -118,7 +118,8 @@ static uint64_t sum_term(const struct books *b, const char *term)
 	uint64_t sum = 0;
 
 	for (unsigned c = 0; c < COUNTER_COUNT; c++)
-		if (ledger_line[c].balance == BALANCE_PACKETS && strcmp(ledger_line[c].term, term) == 0)
+		if (ledger_line[c].balance == BALANCE_PACKETS &&
+		    strcmp(ledger_line[c].term, term) == 0)
 			sum += books_sum(b, c);
 	return sum;
 }

@@ -1,7 +1,7 @@
 /* stats - the two lines that users of the Go tapper plot, every --stats-interval.
  *
  *     [2022-05-08T16:03:01.018+0300] INFO  ▶ app stats - {"processedBytes":…, …}
- *     [2022-05-08T16:03:01.018+0300] INFO  ▶ heap-alloc: …, heap-idle: 0, heap-objects: 0, goroutines: …, cpu: …, cores: a/b, rss: …
+ *     [2022-05-08T16:03:01.018+0300] INFO  ▶ heap-alloc: …, heap-idle: 0, heap-objects: 0, …
  *
  * Names, order and number formats are the tapper's, because programs search for them.
  * Counts are since the line before; only liveTcpStreams is a gauge. What they mean here:
@@ -55,7 +55,8 @@ void stats_init(struct stats *s, uint64_t interval_ns, pid_t dataplane);
 /* stats_due - is it time for the next lines? */
 bool stats_due(const struct stats *s, uint64_t now_ns);
 
-/* stats_write - both lines from freshly taken books. At the end too: the last interval is a shorter one. */
+/* stats_write - both lines from freshly taken books. At the end too: the last interval is a shorter
+ * one. */
 void stats_write(struct stats *s, const struct books *b, FILE *to);
 
 #endif

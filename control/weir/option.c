@@ -36,7 +36,7 @@ static int refuse_word(struct option_error *err, const struct suggest *s, const 
 	return refuse(err, "no %s; there are: %s", what, known);
 }
 
-/* ---- numbers ----------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 static uint64_t *number_of(const struct option *o, struct settings *s)
 {
@@ -92,7 +92,7 @@ static void write_number(const struct option *o, const struct settings *s, FILE 
 	fprintf(to, "%s = %s\n", o->name, text);
 }
 
-/* ---- texts ------------------------------------------------------------------- */
+/* ---- texts ---- */
 
 static int read_text(const struct option *o, const char *text, struct settings *s,
 		     struct option_error *err)
@@ -132,7 +132,7 @@ static int read_format(const struct option *o, const char *text, struct settings
 	return refuse_word(err, &nearest, "such format", "jsonl, streams");
 }
 
-/* ---- words of their own -------------------------------------------------------- */
+/* ---- words of their own ---- */
 
 static int read_stage(const struct option *o, const char *text, struct settings *s,
 		      struct option_error *err)
@@ -174,7 +174,7 @@ static void write_quiet(const struct option *o, const struct settings *s, FILE *
 	fprintf(to, "%s = %s\n", o->name, s->quiet ? "on" : "off");
 }
 
-/* ---- lists of words -------------------------------------------------------------- */
+/* ---- lists of words ---- */
 
 /* next_word - the next word of a list separated by commas or blanks.
  * Returns: false at the end; an overlong word comes cut, which no list accepts. */
@@ -334,7 +334,7 @@ static void write_dissectors(const struct option *o, const struct settings *s, F
 	write_names(o, s->dissectors, "all", to);
 }
 
-/* ---- ports --------------------------------------------------------------------- */
+/* ---- ports ---- */
 
 static bool port_is_set(const struct settings *s, uint32_t port)
 {
@@ -409,7 +409,7 @@ static void write_ports(const struct option *o, const struct settings *s, FILE *
 	end_words(&w, "");
 }
 
-/* ---- sources ---------------------------------------------------------------------- */
+/* ---- sources ---- */
 
 static void clear_rx(struct settings *s)
 {
@@ -485,7 +485,7 @@ static void write_input(const struct option *o, const struct settings *s, FILE *
 		write_line(o->name, at, to);
 }
 
-/* ---- the table ---------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 #define ARGUMENT_UNIT_COUNT   "N"
 #define ARGUMENT_UNIT_BYTES   "SIZE"

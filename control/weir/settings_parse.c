@@ -76,7 +76,7 @@ static void begin_source(struct parse *p)
 	memset(p->cleared, 0, sizeof(p->cleared));
 }
 
-/* ---- the INI file ------------------------------------------------------------------ */
+/* ---- the INI file ---- */
 
 /* read_line - fgets() that counts, for libinih: it tells the handler nothing about lines. */
 static char *read_line(char *line, int room, void *context)
@@ -165,7 +165,7 @@ static int read_ini(struct parse *p)
 	return 0;
 }
 
-/* ---- the command line --------------------------------------------------------------- */
+/* ---- the command line ---- */
 
 /* Options that are no settings, and so in no INI file. */
 static const char config_name[] = "config", help_name[] = "help", print_name[] = "print-settings";
@@ -276,7 +276,7 @@ static int take_options(struct parse *p)
 	return 0;
 }
 
-/* ---- operands ------------------------------------------------------------------------ */
+/* ---- operands ---- */
 
 static bool is_input(const char *operand)
 {
@@ -358,7 +358,7 @@ static int take_operands(struct parse *p)
 	return take_filter(p, p->operands + i, p->operand_count - i);
 }
 
-/* ---- what no option can judge alone ---------------------------------------------------- */
+/* ---- what no option can judge alone ---- */
 
 static void fill_dependent_defaults(struct parse *p)
 {
@@ -426,7 +426,7 @@ static int check_sources(struct parse *p)
 	return check_not_overwritten(p, "ledger", p->settings->ledger);
 }
 
-/* ---- all of it -------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 static int parse_all(struct parse *p, int argc, char *const *argv)
 {

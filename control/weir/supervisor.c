@@ -43,7 +43,7 @@ struct watch {
 	sigset_t waited, before;
 };
 
-/* ---- statuses ----------------------------------------------------------------- */
+/* ---- statuses ---- */
 
 static int gravity(int status)
 {
@@ -66,7 +66,7 @@ static void worsen(struct watch *w, int status)
 	w->status = supervisor_gravest(w->status, status);
 }
 
-/* ---- starting ------------------------------------------------------------------- */
+/* ---- starting ---- */
 
 /* become - in the child: settle what is inherited, then run the daemon. */
 _Noreturn static void become(const struct watch *w, const struct child *c, pid_t parent, bool again)
@@ -125,7 +125,7 @@ static void tell_both(const struct watch *w, int signal_number)
 	tell(&w->control, signal_number);
 }
 
-/* ---- ends -------------------------------------------------------------------------- */
+/* ---- ends ---- */
 
 /* set_deadline - the other daemon is gone in a way that this one may never notice. */
 static void set_deadline(const struct watch *w, struct child *c)
@@ -253,7 +253,7 @@ static void reap(struct watch *w)
 	}
 }
 
-/* ---- time --------------------------------------------------------------------------- */
+/* ---- time ---- */
 
 static void urge(const struct watch *w, struct child *c, uint64_t now)
 {
@@ -291,7 +291,7 @@ static uint64_t next_wake_ns(const struct watch *w)
 	return next;
 }
 
-/* ---- signals -------------------------------------------------------------------------- */
+/* ---- signals ---- */
 
 /* wait_signal - sleep until one of the waited signals, or until it is time for something.
  * Returns: the signal, 0 when the time has come. */

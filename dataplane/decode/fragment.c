@@ -91,7 +91,7 @@ void fragments_clock(struct fragments *f, uint64_t ts_ns)
 	clock_see(&f->clock, ts_ns);
 }
 
-/* ---- memory under the cap --------------------------------------------------- */
+/* ---- memory under the cap ---- */
 
 static void give(struct fragments *f, void *block, size_t bytes)
 {
@@ -188,7 +188,7 @@ void fragments_free(struct fragments *f)
 	arena_give(f->arena, f, fragments_bytes(f->bucket_mask + 1));
 }
 
-/* ---- datagrams ---------------------------------------------------------------- */
+/* ---- datagrams ---- */
 
 static struct datagram *make(struct fragments *f, const struct packet *p,
 			     const struct fragment *part)
@@ -246,7 +246,7 @@ static enum counter condemn(struct fragments *f, struct datagram *g, enum counte
 	return fate;
 }
 
-/* ---- pieces -------------------------------------------------------------------- */
+/* ---- pieces ---- */
 
 static bool possible(const struct fragment *part)
 {

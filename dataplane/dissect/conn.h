@@ -35,12 +35,13 @@ struct conn_side {
 	uint32_t need;                /* bytes wanted before feed() is called again */
 	bool waiting;                 /* for the peer, on the host's list */
 	bool waited;                  /* the wait is over: this feed() decides */
-	bool full;                    /* this feed() sees all there will be */
+	bool last;                    /* nothing can follow what is there now */
 	bool anew;                    /* who reads this side has changed: offer what is gathered */
 	bool opaque;
 	bool cut; /* a gap here was made by the snap length */
 	bool midstream;
-	bool closed;
+	bool closing; /* reassembly has closed it; it still waits for its peer */
+	bool closed;  /* for the dissector too */
 	uint8_t side;           /* its own index */
 	uint8_t segments;       /* seen while undecided */
 	uint8_t tries;          /* times an undecided midstream side was looked at afresh */

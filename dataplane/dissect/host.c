@@ -14,7 +14,7 @@ enum { MIDSTREAM_TRIES = 32, BECOMES_MAX = 4 };
 static bool apply_become(struct conn *c);
 static void finish_closed(struct conn *c, struct conn_side *s);
 
-/* ---- waiting for the peer -------------------------------------------------------- */
+/* ---- waiting for the peer ---- */
 
 static void wait_end(struct host *h, struct conn_side *s)
 {
@@ -57,7 +57,7 @@ static void wait_begin(struct host *h, struct conn_side *s)
 		*h->due_ns = s->wait_since_ns + h->settings.gap_wait_ns;
 }
 
-/* ---- gathering ---------------------------------------------------------------------- */
+/* ---- gathering ---- */
 
 static void gathered_free(struct host *h, struct conn_side *s)
 {
@@ -125,7 +125,7 @@ static void gathered_drop(struct conn *c, struct conn_side *s, size_t bytes)
 	g->mark_count -= keep;
 }
 
-/* ---- feeding --------------------------------------------------------------------------- */
+/* ---- feeding ---- */
 
 static size_t take_skipped(struct conn *c, struct conn_side *s, struct slice in)
 {
@@ -152,7 +152,7 @@ static size_t feed(struct conn *c, struct conn_side *s, struct slice in)
 	bool call = false; /* after skipped bytes feed() is owed a call, even with nothing */
 
 	while (in.bytes > 0 || call) {
-		bool changed;
+		bool owed = call, changed;
 		size_t n;
 
 		if (c->phase == CONN_OPAQUE || s->opaque) {
@@ -161,7 +161,7 @@ static size_t feed(struct conn *c, struct conn_side *s, struct slice in)
 		} else if (s->skip > 0) {
 			n = take_skipped(c, s, in);
 			call = s->skip == 0;
-		} else if (in.bytes < s->need && !s->full && !call) {
+		} else if (in.bytes < s->need && !s->last && !call) {
 			return total;
 		} else {
 			s->need = 0;
@@ -171,8 +171,8 @@ static size_t feed(struct conn *c, struct conn_side *s, struct slice in)
 			s->in = (struct slice){ 0 };
 			call = false;
 			changed = apply_become(c);
-			if (n == 0 && s->skip == 0 && !changed && c->phase == CONN_SPOKEN &&
-			    !s->opaque)
+			if (n == 0 && !owed && s->skip == 0 && !changed &&
+			    c->phase == CONN_SPOKEN && !s->opaque)
 				return total;
 		}
 		total += n;
@@ -190,14 +190,12 @@ static bool feed_gathered(struct conn *c, struct conn_side *s)
 
 	if (g == NULL)
 		return false;
-	s->full = s->full || g->bytes >= c->host->settings.head_bytes;
 	taken = feed(c, s, slice_of(g->at, g->bytes));
 	s->anew = false;
 	if (taken > 0) {
 		s->wait_since_ns = 0;
 		gathered_drop(c, s, taken);
 	}
-	s->full = s->closed;
 	return taken > 0;
 }
 
@@ -211,6 +209,8 @@ static void settle(struct conn *c, struct conn_side *moved)
 		wait_end(c->host, s);
 		if (!feed_gathered(c, s))
 			return;
+		if (s->closing && !s->waiting)
+			finish_closed(c, s);
 		s = &c->side[side_other((enum side)s->side)];
 	}
 }
@@ -220,8 +220,7 @@ static void decide(struct conn *c, struct conn_side *s)
 {
 	wait_end(c->host, s);
 	s->waited = true;
-	while (feed_gathered(c, s))
-		continue;
+	feed_gathered(c, s);
 	s->waited = false;
 }
 
@@ -245,14 +244,13 @@ static void move(struct conn *c, struct conn_side *s)
 	if (s->waiting)
 		decide(c, s);
 	else
-		while (feed_gathered(c, s))
-			continue;
+		feed_gathered(c, s);
 	if (s->gathered != NULL && !s->waiting && c->phase == CONN_SPOKEN &&
 	    s->gathered->bytes >= c->host->settings.head_bytes)
 		give_up_side(c, s);
 }
 
-/* ---- who speaks ---------------------------------------------------------------------- */
+/* ---- who speaks ---- */
 
 static void become_opaque(struct conn *c)
 {
@@ -286,7 +284,6 @@ static void speak(struct conn *c, uint32_t proto)
 	state_free(c);
 	for (int i = 0; i < 2; i++) {
 		wait_end(c->host, &c->side[i]);
-		c->side[i].wait_since_ns = 0;
 		c->side[i].need = 0;
 		c->side[i].anew = c->side[i].gathered != NULL;
 	}
@@ -329,8 +326,10 @@ static void replay_gathered(struct conn *c, struct conn_side *first)
 	struct conn_side *other = &c->side[side_other((enum side)first->side)];
 
 	replay_side(c, first);
-	replay_side(c, other);
-	settle(c, other);
+	if (other->gathered != NULL || other->closed) {
+		replay_side(c, other);
+		settle(c, other);
+	}
 	settle(c, first);
 }
 
@@ -410,7 +409,7 @@ static void undecided(struct conn *c, struct conn_side *s, uint64_t offset, stru
 		wait_begin(c->host, s); /* a pause will do as well as more bytes */
 }
 
-/* ---- the sink ---------------------------------------------------------------------------- */
+/* ---- the sink ---- */
 
 static struct conn *conn_make(struct host *h, struct flow *f)
 {
@@ -486,10 +485,10 @@ static void offer_rest(struct conn *c, struct conn_side *s)
 {
 	if (c->phase == CONN_UNDECIDED && s->gathered != NULL && !s->refused)
 		identify(c, s, true);
-	s->full = true;
+	s->last = true;
 	if (c->phase == CONN_SPOKEN)
 		decide(c, s);
-	s->full = false;
+	s->last = s->closed;
 	if (s->gathered != NULL && c->phase != CONN_UNDECIDED) {
 		s->at += take_opaque(c, slice_of(s->gathered->at, s->gathered->bytes));
 		gathered_free(c->host, s);
@@ -566,7 +565,7 @@ static void finish_side(struct conn *c, struct conn_side *s)
 
 	if (c->phase == CONN_SPOKEN) {
 		s->skip = 0;
-		s->full = true;
+		s->last = true;
 		if (owed)
 			feed_nothing(c, s);
 		if (c->phase == CONN_SPOKEN && c->dissector->close != NULL)
@@ -575,27 +574,33 @@ static void finish_side(struct conn *c, struct conn_side *s)
 	conn_finish_messages(c, side);
 }
 
-/* A side that had closed before it was known who reads it. */
+/* Reassembly has closed the side, and it waits for nothing any more. */
 static void finish_closed(struct conn *c, struct conn_side *s)
 {
+	s->closing = false;
 	offer_rest(c, s);
+	s->closed = s->last = true;
 	finish_side(c, s);
 }
 
 static void close_side(void *context, struct flow *f, enum side side, enum why why)
 {
 	struct conn *c = f->sink;
-	struct conn_side *s;
+	struct conn_side *s, *o;
 
 	(void)context;
 	if (c == NULL)
 		return;
 	s = &c->side[side];
+	o = &c->side[side_other(side)];
 	c->why = (uint8_t)why;
-	offer_rest(c, s);
-	s->closed = true;
-	finish_side(c, s);
+	s->closing = true;
+	/* What waits for the peer may still get what it waits for. */
+	if (!s->waiting || o->closed || c->phase != CONN_SPOKEN)
+		finish_closed(c, s);
 	settle(c, s);
+	if (o->closing && s->closed)
+		finish_closed(c, o);
 }
 
 static void end(void *context, struct flow *f)
@@ -605,6 +610,9 @@ static void end(void *context, struct flow *f)
 
 	if (c == NULL)
 		return;
+	for (int i = 0; i < 2; i++)
+		if (c->side[i].closing)
+			finish_closed(c, &c->side[i]);
 	if (c->phase == CONN_UNDECIDED)
 		become_opaque(c);
 	for (int i = 0; i < 2; i++) {
@@ -656,6 +664,8 @@ static uint64_t timers(void *context, uint64_t now_ns)
 			identify(conn_of(s), s, true);
 		} else {
 			decide(conn_of(s), s);
+			if (s->closing)
+				finish_closed(conn_of(s), s);
 			settle(conn_of(s), s);
 		}
 	}
@@ -688,7 +698,7 @@ void host_init(struct host *h, const struct host_settings *s, const struct ident
 			    .settings = *s };
 }
 
-/* ---- what dissectors call -------------------------------------------------------------------- */
+/* ---- what dissectors call ---- */
 
 void *conn_state(struct conn *c)
 {
@@ -719,7 +729,9 @@ void conn_need(struct conn *c, enum side side, size_t bytes)
 
 bool conn_full(const struct conn *c, enum side side)
 {
-	return c->side[side].full;
+	const struct conn_side *s = &c->side[side];
+
+	return s->last || s->in.bytes >= c->host->settings.head_bytes;
 }
 
 void conn_skip(struct conn *c, enum side side, uint64_t bytes, struct message *m)

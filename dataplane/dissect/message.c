@@ -82,7 +82,7 @@ void message_note(struct message *m, uint64_t note)
 		m->note = note;
 }
 
-/* ---- fields --------------------------------------------------------------------- */
+/* ---- fields ---- */
 
 static bool is_pairs(const struct message *m, uint16_t field)
 {
@@ -170,7 +170,7 @@ void message_head(struct message *m, const uint8_t *end)
 		m->head_bytes = conn_offset_of(&m->conn->side[m->side], end) - m->begin;
 }
 
-/* ---- bodies ------------------------------------------------------------------------ */
+/* ---- bodies ---- */
 
 static bool body_grow(struct arena *a, struct message *m, uint32_t need)
 {
@@ -216,7 +216,7 @@ void message_skipped(struct conn *c, struct message *m, struct slice bytes)
 		body_keep(c->host, m, bytes);
 }
 
-/* ---- ends ---------------------------------------------------------------------------- */
+/* ---- ends ---- */
 
 void message_end(struct message *m, const uint8_t *end)
 {

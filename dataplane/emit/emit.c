@@ -78,7 +78,7 @@ static void commit(struct emit *e, uint64_t bytes)
 		ring_commit(&e->region->ring, bytes);
 }
 
-/* ---- fields ---------------------------------------------------------------------- */
+/* ---- fields ---- */
 
 static uint64_t body_room(const struct message *m)
 {
@@ -146,7 +146,7 @@ static uint8_t *put_interims(uint8_t *at, const struct message *request)
 	return at;
 }
 
-/* ---- the fixed part ---------------------------------------------------------------- */
+/* ---- the fixed part ---- */
 
 static void fill_endpoints(struct record *r, const struct flow *f, enum side client)
 {

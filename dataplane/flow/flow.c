@@ -95,7 +95,7 @@ uint64_t flow_conn_id(const struct flow *f)
 	return hash_words(fixed, word, 8);
 }
 
-/* ---- buckets --------------------------------------------------------------- */
+/* ---- buckets ---- */
 
 static uint16_t tag_of(uint64_t hash)
 {
@@ -193,7 +193,7 @@ static void bucket_remove(struct flow_table *t, uint64_t hash, uint32_t index)
 	}
 }
 
-/* ---- aging ------------------------------------------------------------------- */
+/* ---- aging ---- */
 
 /* A packet moves its flow to the end of the list only when it was put there longer ago than this
  * part of the time-out, so that the packet's path touches no neighbour. Flows end that much late.
@@ -258,7 +258,7 @@ static struct flow *age_oldest(const struct flow_table *t, enum flow_class class
 	return f != NULL && f->seen_ns + idle_ns <= t->clock->now_ns ? f : NULL;
 }
 
-/* ---- making and freeing ------------------------------------------------------- */
+/* ---- making and freeing ---- */
 
 static void flow_free(struct flow_table *t, struct flow *f)
 {
@@ -348,7 +348,7 @@ static struct flow *flow_make(struct flow_table *t, const struct packet *p, cons
 	return f;
 }
 
-/* ---- the stage ------------------------------------------------------------------ */
+/* ---- the stage ---- */
 
 void flow_burst(struct flow_table *t, struct burst *b)
 {

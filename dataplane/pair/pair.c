@@ -7,7 +7,7 @@
 #include "dataplane/base/ensure.h"
 #include "dataplane/emit/emit.h"
 
-/* ---- messages ---------------------------------------------------------------- */
+/* ---- messages ---- */
 
 struct message *pair_message(struct pair *p)
 {
@@ -99,7 +99,7 @@ bool message_field(struct pair *p, struct message *m, uint16_t id, struct slice 
 	return true;
 }
 
-/* ---- telling ---------------------------------------------------------------------- */
+/* ---- telling ---- */
 
 static void tell_request(struct pair *p, struct message *m, enum why why)
 {
@@ -173,7 +173,7 @@ static void queue_push(struct pair_queue *q, struct message *m)
 	m->state |= MESSAGE_QUEUED;
 }
 
-/* ---- finding a response's request ----------------------------------------------------- */
+/* ---- finding a response's request ---- */
 
 /* Is the order of what follows unknown because bytes are missing? */
 static bool is_loose(const struct pair_queue *q)
@@ -221,7 +221,7 @@ enum request_known pair_known(const struct pair *p, const struct pair_queue *q, 
 		*ret_note = m->note;
 		return REQUEST_FOUND;
 	}
-	return q->overflow > 0 || is_loose(q) ? REQUEST_LOST : REQUEST_NONE;
+	return q->overflow > 0 ? REQUEST_LOST : REQUEST_NONE;
 }
 
 static enum why orphan_why(struct pair_queue *q)
@@ -328,7 +328,7 @@ uint64_t pair_begin(struct pair *p, struct message *m)
 	return due;
 }
 
-/* ---- ends ---------------------------------------------------------------------------------- */
+/* ---- ends ---- */
 
 static void end_request(struct pair *p, struct message *m)
 {

@@ -29,7 +29,7 @@ static void piece_drop(struct piece *p, uint64_t to)
 	p->from = to;
 }
 
-/* ---- delivering ------------------------------------------------------------- */
+/* ---- delivering ---- */
 
 static void direction_close(struct reassembly *r, struct flow *f, enum side side, enum why why);
 
@@ -72,7 +72,7 @@ static void close_if_complete(struct reassembly *r, struct flow *f, enum side si
 		direction_close(r, f, side, WHY_connection_closed);
 }
 
-/* ---- gaps ---------------------------------------------------------------------- */
+/* ---- gaps ---- */
 
 static void gap_declare(struct reassembly *r, struct flow *f, enum side side, uint64_t to)
 {
@@ -157,7 +157,7 @@ void reassembly_timers(struct reassembly *r)
 	r->due_ns = due;
 }
 
-/* ---- ends ------------------------------------------------------------------------ */
+/* ---- ends ---- */
 
 static void direction_close(struct reassembly *r, struct flow *f, enum side side, enum why why)
 {
@@ -231,7 +231,7 @@ static void connection_reopen(struct reassembly *r, struct flow *f, const struct
 	count(r->counters, ports_in_use_again);
 }
 
-/* ---- payload ----------------------------------------------------------------------- */
+/* ---- payload ---- */
 
 /* [from, to) has been here before: count it, and compare where a copy is still kept. */
 static void duplicate(struct reassembly *r, struct flow *f, enum side side, const struct piece *p,
@@ -368,7 +368,7 @@ static void payload(struct reassembly *r, struct flow *f, enum side side, const 
 	place(r, f, side, &piece);
 }
 
-/* ---- headers ------------------------------------------------------------------------ */
+/* ---- headers ---- */
 
 /* Offset that a sequence number stands for: its signed distance from `next`. */
 static int64_t offset_of(const struct direction *d, uint32_t seq)

@@ -79,7 +79,7 @@ void window_free(struct reassembly *r, struct held *h)
 	arena_give(r->arena, h, sizeof(*h) + h->bytes);
 }
 
-/* ---- comparing copies --------------------------------------------------------- */
+/* ---- comparing copies ---- */
 
 static uint64_t differing(const uint8_t *a, const uint8_t *b, uint64_t bytes)
 {
@@ -166,7 +166,7 @@ void window_note_duplicate(struct reassembly *r, struct direction *d, uint64_t b
 	}
 }
 
-/* ---- gaps ------------------------------------------------------------------------ */
+/* ---- gaps ---- */
 
 void window_remember_gap(struct reassembly *r, struct direction *d, uint64_t from, uint64_t to)
 {
@@ -194,7 +194,7 @@ uint64_t window_bytes_in_gaps(const struct direction *d, uint64_t from, uint64_t
 	return n;
 }
 
-/* ---- SYN payload -------------------------------------------------------------------- */
+/* ---- SYN payload ---- */
 
 bool window_keep_syn(struct reassembly *r, struct direction *d, const struct packet *p)
 {
@@ -250,7 +250,7 @@ void window_clear(struct reassembly *r, struct direction *d)
 	d->extra = NULL;
 }
 
-/* ---- holes that wait -------------------------------------------------------------------- */
+/* ---- holes that wait ---- */
 
 static struct direction *direction_at(const struct reassembly *r, uint32_t id)
 {

@@ -49,7 +49,7 @@ void capture_lost(struct capture *c, uint64_t packets)
 		c->drops += packets;
 }
 
-/* ---- pcap ------------------------------------------------------------------- */
+/* ---- pcap ---- */
 
 static bool pcap_magic(const uint8_t *head, uint32_t *ret_magic, bool *ret_swapped)
 {
@@ -123,7 +123,7 @@ static uint32_t pcap_parse(struct capture *c, struct packet *packet, uint32_t ro
 	return n;
 }
 
-/* ---- any format ----------------------------------------------------------------- */
+/* ---- any format ---- */
 
 const char *capture_recognise(const uint8_t *head, size_t bytes)
 {

@@ -149,7 +149,7 @@ static int input_add(struct opening *o, int fd, const char *path, struct left_ou
 	return 0;
 }
 
-/* ---- folders ------------------------------------------------------------------------ */
+/* ---- folders ---- */
 
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
@@ -227,7 +227,7 @@ static int folder_add(struct opening *o, int folder_fd, const char *folder)
 	return 0;
 }
 
-/* ---- what was named ----------------------------------------------------------------- */
+/* ---- what was named ---- */
 
 static bool can_be_shared(int fd)
 {

@@ -69,7 +69,7 @@ static uint64_t u64(const uint8_t *p, bool swapped)
 	return swapped ? __builtin_bswap64(v) : v;
 }
 
-/* ---- options -------------------------------------------------------------------- */
+/* ---- options ---- */
 
 struct option {
 	uint16_t code, bytes;
@@ -102,7 +102,7 @@ static bool option_take(const uint8_t **at, const uint8_t *end, bool swapped, st
 	return true;
 }
 
-/* ---- time ------------------------------------------------------------------------ */
+/* ---- time ---- */
 
 /* resolution_set - Returns false for ticks so fine that no clock has them. */
 static bool resolution_set(struct pcapng_interface *i, uint8_t resolution)
@@ -137,7 +137,7 @@ uint64_t pcapng_ns(const struct pcapng_interface *i, uint64_t ticks)
 	return ns + (uint64_t)i->offset_s * CLOCK_SECOND_NS;
 }
 
-/* ---- blocks that describe --------------------------------------------------------- */
+/* ---- blocks that describe ---- */
 
 /* A block that is wholly in the window. */
 struct block {
@@ -256,7 +256,7 @@ static void statistics_take(struct capture *c, struct block b)
 	}
 }
 
-/* ---- blocks that hold a packet ------------------------------------------------------ */
+/* ---- blocks that hold a packet ---- */
 
 static void packet_options(struct capture *c, const uint8_t *at, const uint8_t *end)
 {
@@ -338,7 +338,7 @@ static uint32_t simple_take(struct capture *c, struct block b, struct packet *p)
 	return 1;
 }
 
-/* ---- walking the blocks ----------------------------------------------------------------- */
+/* ---- walking the blocks ---- */
 
 /* block_bytes_min - the fixed part of a block that is read here; 0 for one that is skipped. */
 static uint32_t block_bytes_min(uint32_t type)

@@ -51,7 +51,7 @@ enum {
 
 #define FIRST_TS_NS (UINT64_C(1735689600) * CLOCK_SECOND_NS) /* 2025-01-01 */
 
-/* ---- the argument ------------------------------------------------------------- */
+/* ---- the argument ---- */
 
 /* X(name, default, min, max, "help") */
 /* clang-format off */
@@ -171,7 +171,7 @@ static int parse_argument(struct plan *plan, const char *argument, struct rx_err
 	return code;
 }
 
-/* ---- the two messages ------------------------------------------------------------ */
+/* ---- the two messages ---- */
 
 struct message {
 	uint8_t *bytes;
@@ -257,7 +257,7 @@ static void message_free(struct message *m)
 	free(m->segment_sum);
 }
 
-/* ---- the order of segments ---------------------------------------------------------- */
+/* ---- the order of segments ---- */
 
 enum phase { PHASE_OPEN, PHASE_TALK, PHASE_FILL, PHASE_CLOSE, PHASE_OVER };
 
@@ -482,7 +482,7 @@ static struct segment next_segment(struct synth_port *p)
 	}
 }
 
-/* ---- frames ---------------------------------------------------------------------------- */
+/* ---- frames ---- */
 
 static uint8_t *put16(uint8_t *at, uint32_t v)
 {
@@ -617,7 +617,7 @@ static void build(const struct synth_port *p, const struct segment *s, struct sl
 	ret->bytes = ETHERNET_BYTES + ip_bytes + header_bytes + bytes;
 }
 
-/* ---- what becomes of a segment -------------------------------------------------------------- */
+/* ---- what becomes of a segment ---- */
 
 static bool chance(struct synth_port *p, uint64_t below)
 {
@@ -708,8 +708,7 @@ static bool next_packet(struct synth_port *p, struct packet *packet)
 	}
 }
 
-/* ---- the back end ------------------------------------------------------------------------------
- */
+/* ---- the back end ---- */
 
 static uint64_t packets_of(const struct message *m)
 {

@@ -51,7 +51,7 @@ static int connect_to(int fd, const struct sockaddr_un *to)
 	return connect(fd, (const void *)to, sizeof(*to)) < 0 ? -errno : 0;
 }
 
-/* ---- the dataplane's side ------------------------------------------------------- */
+/* ---- the dataplane's side ---- */
 
 /* bind() takes the mode from the umask, so that the socket never exists with another one.
  * The umask is the process's: this runs while there is one thread. */
@@ -198,7 +198,7 @@ int attach_send(int fd, const struct attach_hello *hello, int bell_fd,
 	return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
-/* ---- control's side ------------------------------------------------------------- */
+/* ---- control's side ---- */
 
 struct received {
 	struct attach_hello hello;

@@ -49,15 +49,10 @@ def made():
     return _made["folder"], _made["cases"]
 
 
-_runs = {}
-
-
 def run_of(case):
-    """The finished run of a case, and what cases.json expects of it. Each case is read once."""
+    """A finished run of a case, and what cases.json expects of it."""
     folder, cases = made()
-    if case not in _runs:
-        _runs[case] = read(os.path.join(folder, case + ".pcap"), options=OPTIONS, timeout=SECONDS * 4)
-    return _runs[case], cases[case]["expect"]
+    return read(os.path.join(folder, case + ".pcap"), options=OPTIONS, timeout=SECONDS * 4), cases[case]["expect"]
 
 
 def rows(run):
@@ -75,7 +70,7 @@ def stays_in_bounds(case):
         run.check_status(support.DONE).check_closed()
         check(run.seconds <= support.patience(SECONDS), "took %.1f s" % run.seconds)
         if not support.sanitized():
-            check(run.rusage.ru_maxrss <= MEMORY_KIB, "%d KiB resident" % run.rusage.ru_maxrss)
+            check(run.peak_kib <= MEMORY_KIB, "%d KiB resident" % run.peak_kib)
         lines = run.output.splitlines()
         check(all(byte >= 0x20 for line in lines for byte in line), "a control byte in the output")
         check(len(run.lines) == len(lines), "a line that is not JSON")
@@ -83,7 +78,7 @@ def stays_in_bounds(case):
         negative = [p["seq"] for p in run.pairs if p.get("latency_ns", 0) < 0]
         check(not negative, "latency below zero in records %r" % negative[:3])
         why = next((w for p, w in OTHER_PROTOCOLS.items() if case.startswith(p)), None)
-        return "%.1f s, %d MiB%s" % (run.seconds, run.rusage.ru_maxrss // 1024,
+        return "%.1f s, %d MiB%s" % (run.seconds, run.peak_kib // 1024,
                                      "; bounds only: " + why if why else "")
 
     return bounds_of_this_case
@@ -184,7 +179,7 @@ COUNTERS = {
     "tcp_overlap_conflict": at_least(1, "conflict_bytes"),
     "tcp_gap_no_shift": at_least(1, "gap_bytes"),
     "tcp_tiny_reverse": at_least(1, "delivered", "discarded"),
-    "tcp_checkerboard": at_least(1, "discarded.flow_cap"),
+    "tcp_checkerboard": at_least(1, "discarded.flow_cap", "gaps"),
     "tcp_syn_flood": at_least(1, "flows_evicted", "passed_over.flow_table_full"),
     "tcp_bad_headers": at_least(20, "malformed.tcp_header"),
     "tcp_snaplen": at_least(1, "packets_cut"),
@@ -240,7 +235,7 @@ FILES = {
     "nsec.pcap": CLEAN, "be.pcap": CLEAN, "snap0.pcap": CLEAN, "link_unknown.pcap": CLEAN, "fcs.pcap": CLEAN,
     "modified.pcap": CLEAN, "zero_recs.pcap": CLEAN, "ng_ok.pcapng": CLEAN, "ng_len0.pcapng": BROKEN,
     "ng_lenhuge.pcapng": BROKEN, "ng_noidb.pcapng": BROKEN, "ng_iface9.pcapng": BROKEN, "ng_caplen.pcapng": BROKEN,
-    "ng_tsresol.pcapng": CLEAN, "ng_unaligned.pcapng": BROKEN, "ng_optlen.pcapng": EITHER, "ng_manyidb.pcapng": CLEAN,
+    "ng_tsresol.pcapng": BROKEN, "ng_unaligned.pcapng": BROKEN, "ng_optlen.pcapng": EITHER, "ng_manyidb.pcapng": EITHER,
     "ng_shb_twice_be.pcapng": CLEAN,
 }
 

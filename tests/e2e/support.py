@@ -138,13 +138,13 @@ class Ledger:
 class Run:
     """One finished run of weir."""
 
-    def __init__(self, status, stderr, output, ledger, seconds, rusage):
+    def __init__(self, status, stderr, output, seconds=0.0, peak_kib=0):
         self.status = status
         self.stderr = stderr
         self.output = output  # bytes
-        self.ledger = ledger
+        self.ledger = None
         self.seconds = seconds
-        self.rusage = rusage
+        self.peak_kib = peak_kib  # of the daemon that was largest, as far as it was seen
         self._lines = None
 
     @property
@@ -176,9 +176,13 @@ class Run:
         self.check_sane()
         check(self.ledger is not None, "no ledger was written; stderr ends: %s" % self.stderr[-600:])
         self.ledger.check_closed()
-        last = self.stderr.rstrip("\n").split("\n")[-1]
-        check("ledger closed" in last, "closing line: %r" % last)
+        check(self.closing_line, "no closing line says that the ledger closed: %r" % self.stderr[-300:])
         return self
+
+    @property
+    def closing_line(self):
+        """The line that sums the run up, if it says that the ledger closed. Errors are repeated behind it."""
+        return next((x for x in self.stderr.splitlines() if x.startswith("weir read:") and "ledger closed" in x), None)
 
 
 def environment():
@@ -191,8 +195,7 @@ def environment():
 def weir(*arguments, stdin=subprocess.DEVNULL, stdout=None, timeout=60, limit=None):
     """Run weir to its end; bytes for `stdin` go through a pipe. `limit` is called in the child before the program starts.
 
-    Both outputs go to files, so that wait4() can be called here: it is what
-    knows the processor time and the memory of this run and of no other."""
+    Both outputs go to files, so that nothing here has to be read while it runs."""
     begun = time.monotonic()
     feed = stdin if isinstance(stdin, bytes) else None
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -202,14 +205,14 @@ def weir(*arguments, stdin=subprocess.DEVNULL, stdout=None, timeout=60, limit=No
                                    env=environment(), preexec_fn=limit)
         if feed is not None:
             threading.Thread(target=pour, args=(process.stdin, feed), daemon=True).start()
-        status, rusage = wait4(process, patience(timeout))
+        status, peak_kib = watch(process, patience(timeout))
         if status is None:
             raise Failure("weir %s did not end within %d s" %
                           (" ".join(map(str, arguments))[:200], patience(timeout)))
         seconds = time.monotonic() - begun
         out.seek(0)
         err.seek(0)
-        return Run(status, err.read().decode("utf-8", "replace"), out.read(), None, seconds, rusage)
+        return Run(status, err.read().decode("utf-8", "replace"), out.read(), seconds, peak_kib)
 
 
 def pour(pipe, data):
@@ -221,19 +224,40 @@ def pour(pipe, data):
         pass
 
 
-def wait4(process, seconds):
-    """Returns (exit status or minus the signal, rusage); (None, rusage) when it had to be killed."""
-    end, nap, late = time.monotonic() + seconds, 0.001, False
-    while True:
-        pid, status, rusage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            return (None if late else process.returncode), rusage
-        if time.monotonic() > end and not late:
-            late = True
+def watch(process, seconds):
+    """Returns (exit status or minus the signal, None if it had to be killed; largest memory of a child in KiB).
+
+    The children are looked at while they run: what the kernel reports at their
+    end counts the memory of this program too, from before their exec."""
+    end, nap, peak_kib = time.monotonic() + seconds, 0.001, 0
+    while process.poll() is None:
+        if time.monotonic() > end:
             process.kill()
+            process.wait()
+            return None, peak_kib
+        peak_kib = max([peak_kib] + [resident_peak_kib(pid) for pid in children_now(process.pid)])
         time.sleep(nap)
         nap = min(nap * 1.5, 0.02)
+    return process.returncode, peak_kib
+
+
+def children_now(pid):
+    try:
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+            return [int(child) for child in f.read().split()]
+    except OSError:
+        return []
+
+
+def resident_peak_kib(pid):
+    try:
+        with open("/proc/%d/comm" % pid) as f:
+            if not f.read().startswith("weir-"):
+                return 0  # not yet what it is going to be
+        with open("/proc/%d/status" % pid) as f:
+            return next((int(line.split()[1]) for line in f if line.startswith("VmHWM:")), 0)
+    except OSError:
+        return 0
 
 
 def read(*inputs, options=(), filter=(), stdin=subprocess.DEVNULL, timeout=60):

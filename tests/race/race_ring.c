@@ -230,7 +230,7 @@ static void no_wake_up_is_lost_where_every_record_needs_one(void **state)
 	assert_true(clock_monotonic_ns() - begin_ns < PATIENCE_MS * UINT64_C(1000000));
 }
 
-/* ---- as processes ----------------------------------------------------------------------- */
+/* ---- as processes ---- */
 
 /* A consumer that begins where the last one released; it dies with us, should a test fail. */
 static pid_t consumer_start(void)
@@ -306,7 +306,7 @@ static void killed_consumers_lose_nothing_and_keep_the_count(void **state)
 	assert_all_arrived();
 }
 
-/* ---- scribbling ------------------------------------------------------------------------- */
+/* ---- scribbling ---- */
 
 struct target {
 	void *at;

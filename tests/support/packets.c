@@ -91,7 +91,7 @@ struct endpoint endpoint(const char *address, uint16_t port)
 	return e;
 }
 
-/* ---- link --------------------------------------------------------------------------- */
+/* ---- link ---- */
 
 static uint32_t ethertype_of(const struct packet_spec *s)
 {
@@ -167,7 +167,7 @@ static void put_link(struct writer *w, const struct packet_spec *s)
 	}
 }
 
-/* ---- transport ------------------------------------------------------------------------ */
+/* ---- transport ---- */
 
 static void put_tcp(struct writer *w, const struct packet_spec *s)
 {
@@ -215,7 +215,7 @@ static void put_transport(struct writer *w, const struct packet_spec *s)
 		put_bytes(w, s->payload, s->payload_bytes);
 }
 
-/* ---- network --------------------------------------------------------------------------- */
+/* ---- network ---- */
 
 static void put_ip4(struct writer *w, const struct packet_spec *s, uint32_t payload_bytes)
 {
@@ -323,7 +323,7 @@ struct packet packet_of(const struct frame *f, uint64_t number, uint64_t ts_ns)
 				.link = f->link };
 }
 
-/* ---- captures --------------------------------------------------------------------------- */
+/* ---- captures ---- */
 
 void capture_add(struct capture *c, const struct frame *f, uint64_t ts_ns)
 {
@@ -400,7 +400,7 @@ int capture_write(const struct capture *c, const char *path)
 	return err;
 }
 
-/* ---- conversations ------------------------------------------------------------------------ */
+/* ---- conversations ---- */
 
 void conversation_init(struct conversation *c, struct capture *capture, struct endpoint client,
 		       struct endpoint server)

@@ -27,7 +27,7 @@
 
 enum { FRAME_BYTES_MAX = 68 * 1024, SPEC_VLANS = 16, SPEC_EXTENSIONS = 24 };
 
-/* ---- one packet ------------------------------------------------------------------ */
+/* ---- one packet ---- */
 
 struct endpoint {
 	uint8_t address[16]; /* IPv4: the first four */
@@ -89,7 +89,7 @@ void packet_sum_ip(struct frame *f);
 /* packet_of - the frame as rx would hand it on, whole. Borrows it. */
 struct packet packet_of(const struct frame *f, uint64_t number, uint64_t ts_ns);
 
-/* ---- many packets ---------------------------------------------------------------- */
+/* ---- many packets ---- */
 
 struct captured {
 	uint8_t *at; /* wire_bytes of memory, whatever caplen_bytes says */
@@ -114,7 +114,7 @@ struct packet capture_packet(const struct capture *c, uint32_t i);
  * Returns: 0, -errno. */
 int capture_write(const struct capture *c, const char *path);
 
-/* ---- a TCP connection ------------------------------------------------------------- */
+/* ---- a TCP connection ---- */
 
 enum speaker { CLIENT, SERVER };
 

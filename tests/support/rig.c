@@ -93,7 +93,7 @@ void rig_close(struct rig *r)
 	region_destroy(&r->region);
 }
 
-/* ---- saying -------------------------------------------------------------------- */
+/* ---- saying ---- */
 
 void rig_connect(struct rig *r)
 {
@@ -128,7 +128,7 @@ void rig_lose(struct rig *r, enum side side, uint64_t bytes)
 	r->offset[side] += bytes;
 }
 
-/* ---- hearing ------------------------------------------------------------------- */
+/* ---- hearing ---- */
 
 static void add_text(struct rig *r, const char *text, size_t bytes)
 {

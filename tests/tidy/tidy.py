@@ -50,6 +50,7 @@ MAY_INCLUDE = {
 INCLUDE_EXCEPTIONS = {
     ("control/weir", "dataplane/rx/filter.h"): "a wrong filter expression is refused before anything starts",
     ("control/daemon", "dataplane/rx/rx.h"): "the names of the closed list lost{...}",
+    ("dissectors", "dataplane/base/ensure.h"): "a table that is wrong is our mistake; knows nothing of packets",
 }
 NEVER_IN_DISSECTORS = ("pthread.h", "threads.h", "sys/socket.h", "netinet/in.h", "unistd.h", "fcntl.h", "stdio.h")
 
@@ -214,7 +215,8 @@ def no_line_is_too_wide():
                 fenced = True
             elif "clang-format on" in line:
                 fenced = False
-            code = re.sub(r"\s*(/\*.*|\*[ /].*|//.*)$", "", line)  # prose may run on: clang-format leaves it alone
+            code = re.sub(r'"(\\.|[^"\\])*"', '""', line)  # texts and prose may run on: clang-format leaves them alone
+            code = re.sub(r"\s*(/\*.*|\*[ /].*|//.*)$", "", code)
             if len(code.expandtabs(TAB)) > COLUMNS and not fenced:
                 yield "%s:%d is wider than %d columns: run clang-format, or fence the table" % (path, number, COLUMNS)
 

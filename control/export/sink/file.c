@@ -41,7 +41,7 @@ struct sink {
 	char *target;
 };
 
-/* ---- failures --------------------------------------------------------------------- */
+/* ---- failures ---- */
 
 static enum sink_failure failure_of(int err)
 {
@@ -86,7 +86,7 @@ static int fail(const struct sink_how *how, const struct sink *s, int err, struc
 	return -err;
 }
 
-/* ---- bytes ------------------------------------------------------------------------ */
+/* ---- bytes ---- */
 
 static void wait_writable(int fd)
 {
@@ -95,7 +95,8 @@ static void wait_writable(int fd)
 	(void)poll(&p, 1, 1000);
 }
 
-/* Everything, however often write(2) takes only a part. Returns: 0, -errno; *ret_written either way. */
+/* Everything, however often write(2) takes only a part. Returns: 0, -errno; *ret_written either
+ * way. */
 static int write_all(int fd, const char *bytes, size_t count, size_t *ret_written)
 {
 	size_t written = 0;
@@ -168,7 +169,7 @@ static int put(struct sink *s, const char *bytes, size_t count, uint64_t *lines)
 	return err;
 }
 
-/* ---- opening ---------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* A second descriptor that can be read: ours may be write-only. */
 static int reopen_to_read(int fd)
@@ -219,8 +220,8 @@ static int open_target(struct sink *s, const struct sink_how *how)
 	struct stat st;
 
 	s->is_stdout = strcmp(s->target, "-") == 0;
-	s->fd = s->is_stdout ? STDOUT_FILENO :
-			       open(s->target, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | truncate,
+	s->fd = s->is_stdout ? STDOUT_FILENO
+			     : open(s->target, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | truncate,
 				    OUTPUT_MODE);
 	if (s->fd < 0 || fstat(s->fd, &st) < 0)
 		return -errno;
@@ -297,7 +298,7 @@ static int file_open(const struct sink_how *how, struct sink **ret, struct sink_
 	return 0;
 }
 
-/* ---- rotation --------------------------------------------------------------------- */
+/* ---- rotation ---- */
 
 static bool rotates(const struct sink *s)
 {
@@ -402,8 +403,8 @@ static int file_write(struct sink *s, const char *lines, size_t bytes, uint64_t 
 	int status;
 
 	*ret_lines = 0;
-	status = rotates(s) ? put_rotating(s, lines, bytes, ret_lines) :
-			      put(s, lines, bytes, ret_lines);
+	status = rotates(s) ? put_rotating(s, lines, bytes, ret_lines)
+			    : put(s, lines, bytes, ret_lines);
 	return status < 0 ? fail(NULL, s, -status, err) : 0;
 }
 

@@ -54,7 +54,7 @@ struct sink_backend {
 	int (*open)(const struct sink_how *how, struct sink **ret, struct sink_error *err);
 
 	/* write - whole lines. Returns: 0; -errno and err filled. *ret_lines: how many lines are
-	 * written whole, which is all of them on success. After a failure only close() may follow. */
+	 * written whole, all of them on success. After a failure only close() may follow. */
 	int (*write)(struct sink *s, const char *lines, size_t bytes, uint64_t *ret_lines,
 		     struct sink_error *err);
 

@@ -80,7 +80,7 @@ static char *put_control(char *at, uint8_t byte)
 	return at + 2;
 }
 
-/* One byte that cannot be copied as it is, or one multi-byte sequence. Returns how many were taken. */
+/* One byte that cannot be copied, or one multi-byte sequence. Returns how many were taken. */
 static size_t put_special(char **at, const uint8_t *s, size_t count, bool *ret_bad)
 {
 	size_t length;
@@ -262,8 +262,8 @@ char *json_signed(char *at, int64_t value)
 	return at;
 }
 
-/* The eight digits of 32 bits as eight bytes, the first digit in the lowest: each nibble is moved into
- * a byte of its own, and those of ten and more get the distance from '9' + 1 to 'a' added. */
+/* The eight digits of 32 bits as eight bytes, the first digit in the lowest: each nibble is moved
+ * into a byte of its own, and those of ten and more get the distance from '9' + 1 to 'a' added. */
 static uint64_t hex_digits(uint32_t value)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);

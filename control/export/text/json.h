@@ -24,7 +24,8 @@
 /* A string is copied 16 bytes at a time: this much beyond its end may be read, and written. */
 enum { JSON_SLACK_BYTES = 16 };
 
-/* Room for a string of `bytes`, for its base64, for a number, a time, an address; each with the slack. */
+/* Room for a string of `bytes`, for its base64, for a number, a time, an address; each with the
+ * slack. */
 #define JSON_STRING_ROOM(bytes) (6 * (bytes) + 2 + JSON_SLACK_BYTES)
 #define JSON_BASE64_ROOM(bytes) (((bytes) + 2) / 3 * 4 + 2)
 #define JSON_NUMBER_ROOM        (22 + JSON_SLACK_BYTES)

@@ -25,7 +25,7 @@
 
 enum {
 	KEY_ROOM = 32,       /* a key is copied as two 16-byte moves, whatever its length */
-	OWN_FIELDS_MAX = 48, /* of one dissector; a promise to the tables here, checked when they are made */
+	OWN_FIELDS_MAX = 48, /* of one dissector; checked when the tables are made */
 	IDS_MAX = FIELD_OWN + OWN_FIELDS_MAX,
 };
 

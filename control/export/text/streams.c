@@ -60,8 +60,8 @@ static char *put_endpoint(char *at, const uint8_t ip[16], unsigned version, uint
 
 static char *put_gaps(char *at, const struct record_stream *s)
 {
-	uint32_t count = s->gap_count < array_count(s->gap) ? s->gap_count :
-							      (uint32_t)array_count(s->gap);
+	uint32_t count = s->gap_count < array_count(s->gap) ? s->gap_count
+							    : (uint32_t)array_count(s->gap);
 
 	for (uint32_t i = 0; i < count; i++) {
 		if (i > 0)

@@ -46,19 +46,19 @@ struct text; /* a format's own */
 struct text_format {
 	const char *name;
 	uint8_t type;  /* enum record_type it can tell of; others are passed over */
-	bool framed;   /* a start line before the records and an end line with the ledger after them */
-	bool collects; /* nothing leaves before finish(): what a killed control had collected is lost */
+	bool framed;   /* start and end line around the records */
+	bool collects; /* nothing leaves before finish(): a control that is killed loses it all */
 
 	/* Returns: 0, -ENOMEM. */
 	int (*open)(struct text **ret);
 
-	/* record - write the text of a checked record of `type` at `at`, where TEXT_LINE_MAX bytes are.
-	 * Returns the end of the text (`at` from a format that collects); NULL: no memory. */
+	/* record - write the text of a checked record of `type` at `at`, where TEXT_LINE_MAX bytes
+	 * are. Returns the end of the text (`at` from a format that collects); NULL: no memory. */
 	char *(*record)(struct text *t, char *at, const void *record,
 			const struct text_origin *origin);
 
-	/* finish - the next lines of what was collected, at most TEXT_LINE_MAX bytes of whole lines, until
-	 * it returns `at`. NULL where nothing is collected. */
+	/* finish - the next lines of what was collected, at most TEXT_LINE_MAX bytes of whole
+	 * lines, until it returns `at`. NULL where nothing is collected. */
 	char *(*finish)(struct text *t, char *at);
 	void (*close)(struct text *t);
 };

@@ -5,7 +5,8 @@
  *     made_response(&m);  made_text(&m, FIELD_CODE, "200");  ...
  *     made_end(&m);
  *
- * Requests come first, as they do in a record. Defines `dissectors`: include it in one file of a test.
+ * Requests come first, as they do in a record. Defines `dissectors`: include it in one file of a
+ * test.
  */
 #ifndef TESTS_UNIT_CONTROL_RECORDS_H
 #define TESTS_UNIT_CONTROL_RECORDS_H
@@ -21,8 +22,8 @@
 enum { OWN_HOST = FIELD_OWN, OWN_REASON, OWN_INTERIM, OWN_LENGTH, OWN_HEADERS };
 
 static const struct field made_fields[] = {
-	{ "host", FIELD_TEXT, "" },	{ "reason", FIELD_TEXT, "" },
-	{ "interim", FIELD_LIST, "" },	{ "length", FIELD_NUMBER, "" },
+	{ "host", FIELD_TEXT, "" },     { "reason", FIELD_TEXT, "" },
+	{ "interim", FIELD_LIST, "" },  { "length", FIELD_NUMBER, "" },
 	{ "headers", FIELD_PAIRS, "" },
 };
 static const struct dissector made_web = { .name = "web1",

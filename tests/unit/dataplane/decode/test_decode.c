@@ -14,7 +14,7 @@ enum { MUTATIONS = 200000, WORKERS_MAX = 4 };
 static struct frame frame;
 static struct burst burst;
 
-/* ---- traffic of every kind ---------------------------------------------------------- */
+/* ---- traffic of every kind ---- */
 
 static void add(struct capture *c, const struct packet_spec *spec)
 {
@@ -102,7 +102,7 @@ static void add_much(struct capture *c)
 		c->packet[i].ts_ns = UINT64_C(1700000000000000000) + i * UINT64_C(1000);
 }
 
-/* ---- bursts --------------------------------------------------------------------------- */
+/* ---- bursts ---- */
 
 static uint64_t went_on; /* packets that were left in bursts */
 
@@ -206,7 +206,7 @@ static void decode_that_was_never_made_can_be_finished(void **state)
 	assert_null(d.fragments);
 }
 
-/* ---- workers ---------------------------------------------------------------------------- */
+/* ---- workers ---- */
 
 static uint8_t seen_by[1 << 16]; /* how many workers let a packet go on, by number */
 
@@ -268,7 +268,7 @@ static void workers_together_count_what_one_counts_alone(void **state)
 	capture_fini(&c);
 }
 
-/* ---- hostile bytes ------------------------------------------------------------------------ */
+/* ---- hostile bytes ---- */
 
 static void no_byte_behind_the_captured_ones_is_read(void **state)
 {

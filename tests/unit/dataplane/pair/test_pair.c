@@ -35,7 +35,7 @@ static void lose(struct rig *r, enum side side, const char *text)
 	rig_lose(r, side, strlen(text));
 }
 
-/* ---- the rules --------------------------------------------------------------------- */
+/* ---- the rules ---- */
 
 static void responses_answer_requests_in_order(void **state)
 {
@@ -131,6 +131,7 @@ static void after_a_server_gap_pipelined_responses_are_orphans_until_certain(voi
 	C("?four\n");
 	bench_later(&r->b, 30000000);
 	S("=4\n");
+	bench_later(&r->b, 30000000);
 	rig_expect(r, "unanswered:gap one");
 	rig_expect(r, "unanswered:gap two");
 	rig_expect(r, "unanswered:gap three");

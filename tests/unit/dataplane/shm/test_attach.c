@@ -60,7 +60,7 @@ static unsigned open_fds(void)
 	return n;
 }
 
-/* ---- listening ------------------------------------------------------------------------ */
+/* ---- listening ---- */
 
 static void the_socket_is_for_owner_and_group_whatever_the_umask(void **state)
 {
@@ -140,7 +140,7 @@ static void directories_that_cannot_be_are_refused(void **state)
 	assert_int_equal(attach_listen("/dev/null"), -ENOTDIR);
 }
 
-/* ---- accepting ------------------------------------------------------------------------ */
+/* ---- accepting ---- */
 
 static int raw_connect(void)
 {
@@ -237,7 +237,7 @@ static void root_is_no_stranger_to_anybody(void **state)
 	close(listen_fd);
 }
 
-/* ---- handing over --------------------------------------------------------------------- */
+/* ---- handing over ---- */
 
 /* A dataplane: `workers` regions, of which `odd` says something else than the others; it accepts
  * one control and sends a message made by `send`. */
@@ -435,7 +435,7 @@ static void unusable_numbers_of_workers_are_not_sent(void **state)
 	close(pair[0]);
 }
 
-/* ---- what comes is wrong -------------------------------------------------------------- */
+/* ---- what comes is wrong ---- */
 
 /* The general message: `bytes` of the hello, and `count` descriptors. */
 static int send_raw(int fd, const struct attach_hello *h, size_t bytes, const int *fds,

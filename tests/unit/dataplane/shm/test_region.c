@@ -171,7 +171,7 @@ static void what_is_empty_is_destroyed_and_detached_harmlessly(void **state)
 	assert_int_not_equal(fcntl(0, F_GETFD), -1); /* descriptor 0 is not ours to close */
 }
 
-/* ---- sealing ---------------------------------------------------------------------- */
+/* ---- sealing ---- */
 
 static void neither_memfd_can_be_resized_or_unsealed(void **state)
 {
@@ -323,7 +323,7 @@ static void what_is_no_memfd_is_refused(void **state)
 	close(fds[1]);
 }
 
-/* ---- corruption ------------------------------------------------------------------- */
+/* ---- corruption ---- */
 
 /* Reads everything that control would; dies if a number leads outside. */
 static void use_region(const struct region_reader *x)
@@ -422,7 +422,7 @@ static void a_control_page_full_of_lies_is_refused(void **state)
 	assert_int_equal(attach_pair(w.up_fd, w.down_fd), 0);
 }
 
-/* ---- a control after the other ---------------------------------------------------- */
+/* ---- a control after the other ---- */
 
 static void attaching_anew_goes_on_where_the_last_one_released(void **state)
 {
@@ -484,7 +484,7 @@ static void what_was_published_survives_the_dataplane(void **state)
 	ring_release(&r.ring);
 }
 
-/* ---- interfaces ------------------------------------------------------------------- */
+/* ---- interfaces ---- */
 
 static void interfaces_come_across(void **state)
 {

@@ -203,7 +203,7 @@ static void a_record_as_large_as_the_ring_fits_and_one_larger_does_not(void **st
 	assert_non_null(ring_reserve(&t.tx, RING));
 }
 
-/* ---- against a model ---------------------------------------------------------- */
+/* ---- against a model ---- */
 
 static uint64_t mixed(uint64_t v)
 {
@@ -287,7 +287,7 @@ static void a_million_records_of_random_sizes_come_out_as_they_went_in(void **st
 	assert_true(t.tx.refused == 0);
 }
 
-/* ---- the other side lies ---------------------------------------------------------- */
+/* ---- the other side lies ---- */
 
 static void the_producer_keeps_the_last_good_position(void **state)
 {
@@ -409,7 +409,7 @@ static void a_consumer_does_not_begin_at_a_position_that_cannot_be(void **state)
 	}
 }
 
-/* ---- the consumer dies ------------------------------------------------------------ */
+/* ---- the consumer dies ---- */
 
 static void what_was_read_but_not_released_is_there_again(void **state)
 {
@@ -491,7 +491,7 @@ static void releasing_nothing_changes_nothing(void **state)
 	assert_memory_equal(&before, &t.down, sizeof(before));
 }
 
-/* ---- sleeping and ending ------------------------------------------------------------ */
+/* ---- sleeping and ending ---- */
 
 static void the_bell_is_for_a_sleeper_and_enough_bytes(void **state)
 {

@@ -1,6 +1,6 @@
-/* Proves what a file promises: text arrives as it is, a restarted control goes on behind the last whole
- * line of its own run and behind nothing else, rotation loses and splits no line, and every kind of
- * failure says its cause, counts whole lines and leaves whole lines.
+/* Proves what a file promises: text arrives as it is, a restarted control goes on behind the last
+ * whole line of its own run and behind nothing else, rotation loses and splits no line, and every
+ * kind of failure says its cause, counts whole lines and leaves whole lines.
  */
 #include "control/export/sink/sink.h"
 
@@ -100,7 +100,7 @@ static void must_close(struct sink *s)
 	assert_int_equal(sink_file.close(s, &err), 0);
 }
 
-/* ---- what arrives --------------------------------------------------------------------- */
+/* ---- what arrives ---- */
 
 static void lines_arrive_behind_the_head(void **state)
 {
@@ -128,7 +128,7 @@ static void a_sink_without_a_head_begins_with_the_first_line(void **state)
 	assert_string_equal(read_file(path), "1\n");
 }
 
-/* ---- restarting ----------------------------------------------------------------------- */
+/* ---- restarting ---- */
 
 static void check_restart(const char *before, const char *after)
 {
@@ -200,7 +200,7 @@ static void a_restart_into_a_pipe_begins_a_new_line(void **state)
 	unlink(path);
 }
 
-/* ---- rotation ------------------------------------------------------------------------- */
+/* ---- rotation ---- */
 
 static void rotated(glob_t *ret)
 {
@@ -341,7 +341,7 @@ static void what_is_no_regular_file_is_not_rotated(void **state)
 	must_close(s);
 }
 
-/* ---- failures ------------------------------------------------------------------------- */
+/* ---- failures ---- */
 
 static void check_open_fails(const char *target, int errno_expected, enum sink_failure failure,
 			     const char *says)
@@ -363,8 +363,23 @@ static void what_cannot_be_opened_says_why(void **state)
 	(void)state;
 	check_open_fails("/nowhere/at/all.jsonl", ENOENT, SINK_FAILED_io, "make the folder first");
 	check_open_fails(folder, EISDIR, SINK_FAILED_io, "name a file in it");
-	check_open_fails("/proc/version", EACCES, SINK_FAILED_permission, "must be allowed");
 	check_open_fails("/dev/full", ENOSPC, SINK_FAILED_no_space, "make room");
+}
+
+/* Root may write anywhere: it looks as nobody does. */
+static void a_forbidden_place_is_a_matter_of_permission(void **state)
+{
+	const bool is_root = geteuid() == 0;
+
+	(void)state;
+	unlink(path);
+	assert_int_equal(chmod(folder, 0555), 0);
+	if (is_root)
+		assert_int_equal(seteuid(65534), 0);
+	check_open_fails(path, EACCES, SINK_FAILED_permission, "must be allowed");
+	if (is_root)
+		assert_int_equal(seteuid(0), 0);
+	assert_int_equal(chmod(folder, 0755), 0);
 }
 
 static void a_full_disk_is_a_failure_with_whole_lines_counted(void **state)
@@ -428,7 +443,8 @@ static void a_reader_that_leaves_is_a_closed_pipe(void **state)
 	unlink(path);
 }
 
-/* A pipe takes 64 KiB: more than that arrives in several writes, also through a descriptor that never blocks. */
+/* A pipe takes 64 KiB: more than that arrives in several writes, also through a descriptor that
+ * never blocks. */
 static void a_slow_reader_gets_everything(void **state)
 {
 	enum { LINES = 30000 };
@@ -478,6 +494,7 @@ int main(void)
 		cmocka_unit_test(a_file_that_was_moved_away_is_begun_anew),
 		cmocka_unit_test(what_is_no_regular_file_is_not_rotated),
 		cmocka_unit_test(what_cannot_be_opened_says_why),
+		cmocka_unit_test(a_forbidden_place_is_a_matter_of_permission),
 		cmocka_unit_test(a_full_disk_is_a_failure_with_whole_lines_counted),
 		cmocka_unit_test(a_file_that_fails_in_a_line_ends_with_the_line_before),
 		cmocka_unit_test(a_reader_that_leaves_is_a_closed_pipe),

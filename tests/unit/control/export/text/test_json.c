@@ -1,6 +1,6 @@
-/* Proves that the writer says every value exactly: each class of escape, each kind of invalid UTF-8 as one
- * U+FFFD per byte, numbers at every change of length and around 2^53, times, addresses; and that it
- * never writes behind the room its header promises.
+/* Proves that the writer says every value exactly: each class of escape, each kind of invalid UTF-8
+ * as one U+FFFD per byte, numbers at every change of length and around 2^53, times, addresses; and
+ * that it never writes behind the room its header promises.
  */
 #include "control/export/text/json.h"
 
@@ -70,8 +70,9 @@ static void a_byte_to_escape_is_found_at_every_place(void **state)
 
 static void every_ascii_byte_is_escaped_as_json_wants(void **state)
 {
-	static const char *const named[0x20] = { ['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n",
-						 ['\f'] = "\\f", ['\r'] = "\\r" };
+	static const char *const named[0x20] = {
+		['\b'] = "\\b", ['\t'] = "\\t", ['\n'] = "\\n", ['\f'] = "\\f", ['\r'] = "\\r"
+	};
 
 	(void)state;
 	for (unsigned b = 0; b < 0x80; b++) {
@@ -106,16 +107,18 @@ static void valid_utf8_stays_as_it_is(void **state)
 static void each_byte_that_is_no_utf8_becomes_one_replacement(void **state)
 {
 	(void)state;
-	CHECK_BAD("\x80", "\"" R "\"");                           /* continuation alone */
-	CHECK_BAD("a\xff\xfe" "b", "\"a" R R "b\"");              /* never valid */
-	CHECK_BAD("\xc0\xaf", "\"" R R "\"");                     /* overlong `/` */
-	CHECK_BAD("\xe0\x80\xaf", "\"" R R R "\"");               /* overlong */
-	CHECK_BAD("\xf0\x8f\xbf\xbf", "\"" R R R R "\"");         /* overlong U+FFFF */
+	CHECK_BAD("\x80", "\"" R "\""); /* continuation alone */
+	CHECK_BAD("a\xff\xfe"
+		  "b",
+		  "\"a" R R "b\"");                                   /* never valid */
+	CHECK_BAD("\xc0\xaf", "\"" R R "\"");                         /* overlong `/` */
+	CHECK_BAD("\xe0\x80\xaf", "\"" R R R "\"");                   /* overlong */
+	CHECK_BAD("\xf0\x8f\xbf\xbf", "\"" R R R R "\"");             /* overlong U+FFFF */
 	CHECK_BAD("\xed\xa0\x80\xed\xb0\x80", "\"" R R R R R R "\""); /* surrogates */
-	CHECK_BAD("\xf4\x90\x80\x80", "\"" R R R R "\"");         /* beyond U+10FFFF */
+	CHECK_BAD("\xf4\x90\x80\x80", "\"" R R R R "\"");             /* beyond U+10FFFF */
 	CHECK_BAD("\xf5\x80\x80\x80", "\"" R R R R "\"");
-	CHECK_BAD("\xe2\x82", "\"" R R "\"");                     /* cut at the end */
-	CHECK_BAD("\xe2\x82\"", "\"" R R "\\\"\"");               /* cut by a quote */
+	CHECK_BAD("\xe2\x82", "\"" R R "\"");       /* cut at the end */
+	CHECK_BAD("\xe2\x82\"", "\"" R R "\\\"\""); /* cut by a quote */
 	CHECK_BAD("\xf0\x9f\x90", "\"" R R R "\"");
 	CHECK_BAD("\xc3\xbc\xc3", "\"\xc3\xbc" R "\"");
 }
@@ -293,8 +296,8 @@ static void addresses_have_their_shortest_spelling(void **state)
 	check_ip6("::", "::");
 	check_ip6("::1", "::1");
 	check_ip6("1::", "1::");
-	check_ip6("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"); /* the first of equal runs */
-	check_ip6("2001:0:0:1:0:0:0:1", "2001:0:0:1::1");       /* the longest run */
+	check_ip6("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1");    /* the first of equal runs */
+	check_ip6("2001:0:0:1:0:0:0:1", "2001:0:0:1::1");          /* the longest run */
 	check_ip6("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"); /* one group is no run */
 	check_ip6("fe80:0:0:0:abcd:ef01:2345:6789", "fe80::abcd:ef01:2345:6789");
 	check_ip6("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8");

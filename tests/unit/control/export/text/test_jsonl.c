@@ -1,6 +1,6 @@
-/* Proves the record's text byte for byte: the whole example, every optional key in its place, base64
- * beside what is no UTF-8, and that no record, however odd, gives a line that is no object or is longer than
- * promised.
+/* Proves the record's text byte for byte: the whole example, every optional key in its place,
+ * base64 beside what is no UTF-8, and that no record, however odd, gives a line that is no object
+ * or is longer than promised.
  */
 #include "tests/unit/control/records.h"
 
@@ -33,7 +33,8 @@ static int close_format(void **state)
 	return 0;
 }
 
-/* The text of a record as it leaves the ring; the record must be one that record_check() accepts. */
+/* The text of a record as it leaves the ring; the record must be one that record_check() accepts.
+ */
 static const char *tell(struct made *m)
 {
 	struct text_origin origin;
@@ -84,14 +85,21 @@ static void the_documented_example_is_written_exactly(void **state)
 	assert_string_equal(
 		tell(&m),
 		"{\"type\":\"pair\",\"outcome\":\"paired\",\"proto\":\"web\",\"version\":\"1.1\","
-		"\"ts\":\"2025-11-21T00:00:00.000081231Z\",\"latency_ns\":81230,\"conn\":\"9f3c51d2a07be644\","
-		"\"index\":4,\"client\":{\"ip\":\"10.0.0.1\",\"port\":39154},\"server\":{\"ip\":\"10.0.0.2\","
-		"\"port\":8080},\"vlan\":[12],\"frames\":[17,17,19,20],\"run\":\"k3q9\",\"worker\":0,\"seq\":17,"
+		"\"ts\":\"2025-11-21T00:00:00.000081231Z\",\"latency_ns\":81230,\"conn\":"
+		"\"9f3c51d2a07be644\","
+		"\"index\":4,\"client\":{\"ip\":\"10.0.0.1\",\"port\":39154},\"server\":{\"ip\":"
+		"\"10.0.0.2\","
+		"\"port\":8080},\"vlan\":[12],\"frames\":[17,17,19,20],\"run\":\"k3q9\",\"worker\":"
+		"0,\"seq\":17,"
 		"\"error\":true,\"flags\":[\"gap_in_body\"],"
-		"\"request\":{\"method\":\"GET\",\"target\":\"/1024\",\"head_bytes\":47,\"body_bytes\":0,"
-		"\"duration_ns\":0,\"host\":\"10.0.0.2:8080\",\"headers\":[[\"Host\",\"10.0.0.2:8080\"]]},"
-		"\"response\":{\"code\":\"503\",\"head_bytes\":233,\"body_bytes\":1024,\"duration_ns\":9120,"
-		"\"reason\":\"Gone \\\"fishing\\\"\",\"interim\":[\"103\"],\"headers\":[[\"Server\",\"nginx\"],"
+		"\"request\":{\"method\":\"GET\",\"target\":\"/"
+		"1024\",\"head_bytes\":47,\"body_bytes\":0,"
+		"\"duration_ns\":0,\"host\":\"10.0.0.2:8080\",\"headers\":[[\"Host\",\"10.0.0.2:"
+		"8080\"]]},"
+		"\"response\":{\"code\":\"503\",\"head_bytes\":233,\"body_bytes\":1024,\"duration_"
+		"ns\":9120,"
+		"\"reason\":\"Gone "
+		"\\\"fishing\\\"\",\"interim\":[\"103\"],\"headers\":[[\"Server\",\"nginx\"],"
 		"[\"Set-Cookie\",\"\"],[\"Set-Cookie\",\"a=\\t1\"]],\"body\":\"text\"}}\n");
 }
 
@@ -109,13 +117,15 @@ static void an_unanswered_request_has_a_reason_and_no_latency_and_no_response(vo
 	m.head->client_ip[15] = 1;
 	m.head->vlan[0] = 0x8000;
 	m.head->vlan[1] = 0x8fff;
-	assert_string_equal(
-		tell(&m),
-		"{\"type\":\"pair\",\"outcome\":\"unanswered\",\"why\":\"timeout\",\"proto\":\"web\","
-		"\"ts\":\"1970-01-01T00:00:00.000000000Z\",\"conn\":\"0000000000000000\",\"index\":0,"
-		"\"client\":{\"ip\":\"::1\",\"port\":39154},\"server\":{\"ip\":\"::a00:2\",\"port\":8080},"
-		"\"vlan\":[0,4095],\"run\":\"k3q9\",\"worker\":0,\"seq\":0,"
-		"\"request\":{\"head_bytes\":0,\"body_bytes\":0,\"duration_ns\":0}}\n");
+	assert_string_equal(tell(&m),
+			    "{\"type\":\"pair\",\"outcome\":\"unanswered\",\"why\":\"timeout\","
+			    "\"proto\":\"web\","
+			    "\"ts\":\"1970-01-01T00:00:00.000000000Z\",\"conn\":"
+			    "\"0000000000000000\",\"index\":0,"
+			    "\"client\":{\"ip\":\"::1\",\"port\":39154},\"server\":{\"ip\":\"::a00:"
+			    "2\",\"port\":8080},"
+			    "\"vlan\":[0,4095],\"run\":\"k3q9\",\"worker\":0,\"seq\":0,"
+			    "\"request\":{\"head_bytes\":0,\"body_bytes\":0,\"duration_ns\":0}}\n");
 }
 
 static void an_orphan_has_no_request(void **state)
@@ -132,7 +142,8 @@ static void an_orphan_has_no_request(void **state)
 	made_response(&m);
 	made_text(&m, FIELD_CODE, "200");
 	made_text(&m, FIELD_VERSION, "1.0");
-	assert_non_null(strstr(tell(&m), "\"why\":\"midstream\",\"proto\":\"bare\",\"version\":\"1.0\","));
+	assert_non_null(
+		strstr(tell(&m), "\"why\":\"midstream\",\"proto\":\"bare\",\"version\":\"1.0\","));
 	assert_non_null(strstr(line, "\"seq\":0,\"flags\":[\"midstream\",\"anomaly\"],"
 				     "\"response\":{\"code\":\"200\",\"head_bytes\":0,"));
 	assert_null(strstr(line, "request"));
@@ -170,12 +181,19 @@ static void text_that_is_no_utf8_comes_with_its_exact_bytes(void **state)
 	made_text(&m, FIELD_VERSION, "\x80");
 	made_text(&m, OWN_INTERIM, "103");
 	made_text(&m, OWN_INTERIM, "\xfe");
-	made_pair(&m, OWN_HEADERS, "Good", "b\xe4" "d");
+	made_pair(&m, OWN_HEADERS, "Good",
+		  "b\xe4"
+		  "d");
 	made_pair(&m, OWN_HEADERS, "B\xe4", "good");
-	assert_non_null(strstr(tell(&m), "\"version\":\"\xef\xbf\xbd\",\"version_b64\":\"gA==\",\"ts\":"));
-	assert_non_null(strstr(line, "\"target\":\"/\xef\xbf\xbd\",\"target_b64\":\"L/8=\",\"head_bytes\""));
-	assert_non_null(strstr(line, "\"interim\":[\"103\",\"\xef\xbf\xbd\"],\"interim_b64\":[\"MTAz\",\"/g==\"],"));
-	assert_non_null(strstr(line, "[\"Good\",\"b\xef\xbf\xbd" "d\",\"YuRk\"],"));
+	assert_non_null(
+		strstr(tell(&m), "\"version\":\"\xef\xbf\xbd\",\"version_b64\":\"gA==\",\"ts\":"));
+	assert_non_null(strstr(
+		line, "\"target\":\"/\xef\xbf\xbd\",\"target_b64\":\"L/8=\",\"head_bytes\""));
+	assert_non_null(strstr(
+		line,
+		"\"interim\":[\"103\",\"\xef\xbf\xbd\"],\"interim_b64\":[\"MTAz\",\"/g==\"],"));
+	assert_non_null(strstr(line, "[\"Good\",\"b\xef\xbf\xbd"
+				     "d\",\"YuRk\"],"));
 	assert_non_null(strstr(line, "[\"B\xef\xbf\xbd\",\"good\",\"Z29vZA==\",\"QuQ=\"]"));
 }
 
@@ -189,7 +207,8 @@ static void a_body_is_text_or_base64_and_never_both(void **state)
 	assert_non_null(strstr(tell(&m), ",\"body\":\"gr\xc3\xbc\xc3\x9f\"}}\n"));
 	made_begin(&m);
 	made_text(&m, FIELD_BODY, "cut in gr\xc3");
-	assert_non_null(strstr(tell(&m), "\"duration_ns\":0,\"body_b64\":\"Y3V0IGluIGdyww==\"}}\n"));
+	assert_non_null(
+		strstr(tell(&m), "\"duration_ns\":0,\"body_b64\":\"Y3V0IGluIGdyww==\"}}\n"));
 	assert_null(strstr(line, "\"body\""));
 }
 
@@ -220,7 +239,8 @@ static void what_the_table_does_not_know_is_left_out(void **state)
 	made_text(&m, UINT16_MAX, "unknown");
 	made_text(&m, 7, "unknown");
 	made_text(&m, OWN_LENGTH, "no number");
-	assert_non_null(strstr(tell(&m), "\"request\":{\"head_bytes\":0,\"body_bytes\":0,\"duration_ns\":0}}\n"));
+	assert_non_null(strstr(
+		tell(&m), "\"request\":{\"head_bytes\":0,\"body_bytes\":0,\"duration_ns\":0}}\n"));
 }
 
 static void a_key_given_twice_appears_once(void **state)
@@ -248,7 +268,8 @@ static void pairs_and_texts_may_change_roles_without_harm(void **state)
 	made_begin(&m);
 	made_text(&m, OWN_HEADERS, "no name");
 	made_pair(&m, OWN_HOST, "name", "value");
-	assert_non_null(strstr(tell(&m), "\"host\":\"namevalue\",\"headers\":[[\"\",\"no name\"]]"));
+	assert_non_null(
+		strstr(tell(&m), "\"host\":\"namevalue\",\"headers\":[[\"\",\"no name\"]]"));
 }
 
 static void the_interface_is_named_where_the_region_knows_it(void **state)
@@ -266,7 +287,8 @@ static void the_interface_is_named_where_the_region_knows_it(void **state)
 	m.head->iface = 1;
 	made_end(&m);
 	*text_jsonl.record(text, line, m.bytes, &origin) = 0;
-	assert_non_null(strstr(line, "},\"iface\":\"eth0\",\"run\":\"k3q9\",\"worker\":63,\"seq\":0,"));
+	assert_non_null(
+		strstr(line, "},\"iface\":\"eth0\",\"run\":\"k3q9\",\"worker\":63,\"seq\":0,"));
 	m.head->iface = 2;
 	*text_jsonl.record(text, line, m.bytes, &origin) = 0;
 	assert_null(strstr(line, "iface"));
@@ -276,7 +298,8 @@ static void the_interface_is_named_where_the_region_knows_it(void **state)
 static void the_worst_fields_stay_below_the_promised_length(void **state)
 {
 	static struct made m;
-	static const char *const worst[] = { "", "\x01", "\xff", "\xff\x01\x01\x01\x01\x01\x01\x01" };
+	static const char *const worst[] = { "", "\x01", "\xff",
+					     "\xff\x01\x01\x01\x01\x01\x01\x01" };
 
 	(void)state;
 	for (unsigned i = 0; i < array_count(worst); i++) {
@@ -298,7 +321,8 @@ static void random_records_give_one_line_each(void **state)
 	srand(3);
 	for (int round = 0; round < 3000; round++) {
 		made_begin(&m);
-		for (unsigned i = offsetof(struct record, seq); i < offsetof(struct record, request); i++)
+		for (unsigned i = offsetof(struct record, seq);
+		     i < offsetof(struct record, request); i++)
 			m.bytes[i] = (uint8_t)rand();
 		m.head->flags &= (1u << FLAG_COUNT) - 1;
 		m.head->proto = (uint8_t)(rand() % 2);
@@ -311,8 +335,8 @@ static void random_records_give_one_line_each(void **state)
 			if (n == 10)
 				made_response(&m);
 			made_field(&m, (uint16_t)(rand() % 20),
-				   (uint16_t)(rand() % 2 ? RECORD_FIELD_PLAIN :
-							   (uint32_t)rand() % (bytes + 1)),
+				   (uint16_t)(rand() % 2 ? RECORD_FIELD_PLAIN
+							 : (uint32_t)rand() % (bytes + 1)),
 				   data, bytes);
 		}
 		tell(&m);

@@ -1,5 +1,5 @@
-/* Proves the lines of --format streams: every column's spelling, `-` where there is nothing, and that they
- * come out sorted by their bytes, whatever the order in which the directions ended.
+/* Proves the lines of --format streams: every column's spelling, `-` where there is nothing, and
+ * that they come out sorted by their bytes, whatever the order in which the directions ended.
  */
 #include "tests/unit/control/records.h"
 
@@ -69,8 +69,9 @@ static void every_column_is_spelled_as_documented(void **state)
 	m.stream->seen = 1u << STREAM_BIT_RST | 1u << STREAM_BIT_AFTERFIN;
 	for (unsigned i = 0; i < 32; i++)
 		m.stream->sha256[i] = (uint8_t)(0xca + i);
-	check_line(&m, "192.168.1.43:35532\t192.168.1.90:80\t1\tsyn\t338\t20\t263+14,1000+6\t3\t10021\t"
-		       "AFTERFIN,RST\tcacbcccdcecfd0d1d2d3d4d5d6d7d8d9\n");
+	check_line(&m,
+		   "192.168.1.43:35532\t192.168.1.90:80\t1\tsyn\t338\t20\t263+14,1000+6\t3\t10021\t"
+		   "AFTERFIN,RST\tcacbcccdcecfd0d1d2d3d4d5d6d7d8d9\n");
 }
 
 static void nothing_is_a_dash(void **state)

@@ -26,9 +26,11 @@ static void the_envelope_takes_the_longest_run(void **state)
 
 	(void)state;
 	text_origin_init(&o, "0123456789abcdef", UINT32_MAX, NULL);
-	assert_int_equal(o.envelope_bytes, strlen(",\"run\":\"0123456789abcdef\",\"worker\":4294967295,\"seq\":"));
-	assert_memory_equal(o.envelope, ",\"run\":\"0123456789abcdef\",\"worker\":4294967295,\"seq\":",
-			    o.envelope_bytes);
+	assert_int_equal(o.envelope_bytes,
+			 strlen(",\"run\":\"0123456789abcdef\",\"worker\":4294967295,\"seq\":"));
+	assert_memory_equal(
+		o.envelope,
+		",\"run\":\"0123456789abcdef\",\"worker\":4294967295,\"seq\":", o.envelope_bytes);
 }
 
 int main(void)
