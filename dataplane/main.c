@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <fcntl.h>
@@ -184,10 +183,8 @@ static int run(struct house *h)
 		log_error("cannot start: %s", strerror(-err));
 		_exit(EXIT_SOURCE); /* threads are waiting at the barrier; nothing has been read */
 	}
-	/* After the change of user, which clears it: when weir is killed nothing stays behind. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
-		ask_to_stop(h);
+		ask_to_stop(h); /* weir was killed before it could be noticed */
 	pthread_barrier_wait(&h->d.start);
 	keep_house(h);
 	for (uint32_t i = 0; i < h->d.workers; i++)

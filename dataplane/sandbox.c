@@ -1,21 +1,23 @@
 /* sandbox - no user, no capability, no path, and only the system calls in the list below. */
 #include "dataplane/sandbox.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
 #ifdef NO_SANDBOX
 
 /* Sanitizers open files and map memory in ways of their own. */
 int sandbox_enter(void)
 {
-	return 0;
+	return prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 ? -errno : 0;
 }
 
 #else
 
-#include <errno.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,31 +28,30 @@ int sandbox_enter(void)
 enum { NOBODY = 65534 };
 
 /* Each allowed call and who needs it. Everything else fails with EPERM. */
+/* clang-format off */
 static const int allowed[] = {
-	SCMP_SYS(read),          SCMP_SYS(readv),
-	SCMP_SYS(lseek),         SCMP_SYS(pread64),    /* input files */
-	SCMP_SYS(fstat),         SCMP_SYS(newfstatat), /* a file that grows */
-	SCMP_SYS(write),         SCMP_SYS(writev),     /* log, eventfds */
-	SCMP_SYS(futex),                               /* waiting for room */
-	SCMP_SYS(poll),          SCMP_SYS(ppoll),      /* the main thread */
-	SCMP_SYS(accept4),       SCMP_SYS(sendmsg),
-	SCMP_SYS(recvfrom),   /* a control attaches */
-	SCMP_SYS(getsockopt), /* who is it */
-	SCMP_SYS(fcntl),         SCMP_SYS(close),
-	SCMP_SYS(dup2),          SCMP_SYS(dup3), /* … and leaves */
-	SCMP_SYS(mmap),          SCMP_SYS(munmap),
-	SCMP_SYS(mremap),        SCMP_SYS(madvise),
-	SCMP_SYS(mprotect),      SCMP_SYS(brk), /* the allocator */
-	SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
-	SCMP_SYS(nanosleep),     SCMP_SYS(getrandom),
-	SCMP_SYS(sched_yield),   SCMP_SYS(getcpu),
-	SCMP_SYS(rt_sigaction),  SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn),  SCMP_SYS(restart_syscall),
-	SCMP_SYS(tgkill),        SCMP_SYS(gettid),
-	SCMP_SYS(getpid),        SCMP_SYS(getppid), SCMP_SYS(geteuid),
-	SCMP_SYS(rseq),          SCMP_SYS(set_robust_list), /* threads, abort() */
-	SCMP_SYS(exit),          SCMP_SYS(exit_group),
+	/* input files and pipes */
+	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(lseek), SCMP_SYS(pread64), SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat), SCMP_SYS(poll), SCMP_SYS(ppoll),
+	/* log, eventfds */
+	SCMP_SYS(write), SCMP_SYS(writev),
+	/* a file that waits for room in the ring */
+	SCMP_SYS(futex),
+	/* a control attaches and leaves; is it root or our own user? */
+	SCMP_SYS(accept4), SCMP_SYS(getsockopt), SCMP_SYS(geteuid), SCMP_SYS(sendmsg),
+	SCMP_SYS(recvfrom), SCMP_SYS(fcntl), SCMP_SYS(close), SCMP_SYS(dup2), SCMP_SYS(dup3),
+	/* the allocator */
+	SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(mprotect),
+	SCMP_SYS(brk), SCMP_SYS(getrandom), SCMP_SYS(sched_yield), SCMP_SYS(getcpu),
+	/* clocks, where the vDSO has none */
+	SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),
+	/* signals, threads, abort() */
+	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(restart_syscall), SCMP_SYS(tgkill), SCMP_SYS(gettid), SCMP_SYS(getpid),
+	SCMP_SYS(getppid), SCMP_SYS(rseq), SCMP_SYS(set_robust_list), SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
 };
+/* clang-format on */
 
 static int drop_user(void)
 {
@@ -98,6 +99,9 @@ int sandbox_enter(void)
 
 	if (err < 0)
 		return err;
+	/* A change of user clears it, and the filter below would refuse it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
+		return -errno;
 	setrlimit(RLIMIT_CORE, &none); /* a core would hold captured traffic */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;

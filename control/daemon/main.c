@@ -18,6 +18,7 @@
 #include "control/export/sink/sink.h"
 #include "control/export/text/text.h"
 #include "control/weir/command.h"
+#include "control/weir/runtime.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/base/log.h"
 #include "dataplane/shm/attach.h"
@@ -310,6 +311,7 @@ int main(int argc, char **argv)
 	static struct daemon d;
 	const struct text_format *format;
 	int fd = settings_fd(argc, argv), err, status;
+	pid_t parent = getppid();
 
 	log_open("weir", LOG_INFO);
 	if (fd < 0) {
@@ -341,5 +343,8 @@ int main(int argc, char **argv)
 	}
 	status = run(&d, format);
 	detach(&d);
+	/* weir, who would have done it, was killed: nothing stays behind. */
+	if (getppid() != parent)
+		runtime_remove(d.settings->runtime);
 	return status;
 }

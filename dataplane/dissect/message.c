@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "dataplane/dissect/conn.h"
+#include "dataplane/shm/record.h"
 #include "dataplane/shm/settings.h"
 
 const struct segment *conn_segment_at(const struct conn_side *s, uint64_t offset)
@@ -114,6 +115,13 @@ static bool is_named(const struct host *h, struct slice name)
 	return false;
 }
 
+/* A record has room for the fields of a request and of its response at any settings; interim codes
+ * take 16 bytes each, once with the request and once with the response. */
+enum {
+	FIELDS_BYTES_MAX = (RECORD_BYTES_MAX - sizeof(struct record) - INTERIM_MAX * 2 * 16) / 2 /
+			   8 * 8
+};
+
 static void add(struct message *m, uint16_t field, struct slice name, struct slice value,
 		bool is_pair)
 {
@@ -121,6 +129,7 @@ static void add(struct message *m, uint16_t field, struct slice name, struct sli
 	/* Every field has 8 bytes of header and up to 7 of padding around its bytes. */
 	uint32_t limit = h->settings.head_bytes + (h->settings.head_fields + 16) * 16;
 
+	limit = limit < FIELDS_BYTES_MAX ? limit : FIELDS_BYTES_MAX;
 	if (!message_field(h->pair, m, field, name, value, is_pair, limit))
 		m->flags |= FLAG_head_cut;
 }

@@ -235,8 +235,8 @@ static bool make_room(struct capture *c)
 	return true;
 }
 
-/* fill - make the window as full as it is to be. Returns false when that cannot be done, or not
- * yet. */
+/* fill - more bytes into the window: of a regular file as many as it is to hold, of a pipe what has
+ * come. Returns false when there are none yet, or no memory for them. */
 static bool fill(struct capture *c)
 {
 	/* A window that has grown is filled only as far as a record needs it: what was
@@ -250,7 +250,7 @@ static bool fill(struct capture *c)
 	got = stream_read(c->stream, c->window + (c->end - c->window), room);
 	c->end += got;
 	c->read_bytes += got;
-	c->filling = got < room && !c->stream->ended;
+	c->filling = got == 0 && !c->stream->ended;
 	return !c->filling;
 }
 

@@ -5,9 +5,10 @@
  *
  * Records are parsed where they lie. A record that the window has only in
  * part ends the burst; when its frames have been given back the part moves to
- * the front and the window is filled again, completely, before parsing goes
- * on. So where bursts end depends on the bytes of the capture alone, not on how many of
- * them a read(2) happened to return.
+ * the front and the window is filled again. Of a regular file it is filled
+ * completely, so that where bursts end depends on the bytes of the capture
+ * alone and several workers see the same bursts; of a pipe, which only one
+ * worker can read, with what has come.
  *
  * The window is 256 KiB and grows only for a single record larger than that,
  * up to CAPTURE_RECORD_BYTES_MAX; a length that a file claims is compared with
@@ -66,7 +67,7 @@ struct capture {
 	uint8_t *window;
 	size_t window_bytes;
 	bool borrowed; /* frames are lent out: nothing in the window may move */
-	bool filling;  /* the window is not yet as full as it will be: do not parse */
+	bool filling;  /* what is in the window has been parsed, and nothing more has come yet */
 	struct stream *stream;
 
 	/* set-up, and rare */

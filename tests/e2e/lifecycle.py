@@ -210,13 +210,23 @@ def a_killed_dataplane_ends_the_run_with_an_error():
         return "status %d" % status
 
 
+def listening(daemons):
+    """The sockets that the daemons listen on, as soon as there are any."""
+    end = time.monotonic() + support.patience(3)
+    while True:
+        sockets = [path for pid in daemons for path in support.sockets_of(pid)]
+        if sockets or time.monotonic() > end:
+            return sockets
+        time.sleep(0.02)
+
+
 @test_alone
 def nothing_is_left_when_weir_is_killed():
     with Live() as live:
         clock, (opening, one) = Clock(), rounds(0)
         live.feed(packets.file_header() + clock.records(opening + one(0)))
         daemons = live.daemons()
-        sockets = [path for pid in daemons for path in support.sockets_of(pid)]
+        sockets = listening(daemons)
         check(sockets, "the dataplane listens on no socket")
         live.process.kill()
         live.wait(5)
@@ -234,7 +244,7 @@ def nothing_is_left_after_a_run_that_ended_well():
         clock, (opening, one) = Clock(), rounds(0)
         live.feed(packets.file_header() + clock.records(opening + one(0)))
         daemons = live.daemons()
-        sockets = [path for pid in daemons for path in support.sockets_of(pid)]
+        sockets = listening(daemons)
         live.end_of_input()
         check_equal(live.wait(10), support.DONE, "exit status")
         check_equal(support.wait_gone(daemons, 1), [], "daemons that stayed")
