@@ -21,6 +21,7 @@
  */
 #include <string.h>
 
+#include "dataplane/base/compiler.h"
 #include "dissectors/dissector.h"
 
 enum own_field { HTTP_HOST = FIELD_OWN, HTTP_REASON, HTTP_INTERIM, HTTP_HEADERS };
@@ -195,47 +196,44 @@ static bool take_line(struct http_side *s, struct slice in, struct slice *ret, s
 }
 
 /* RFC 9112 5.2: a line that begins with white space continues the one before. Returns false while
- * it cannot be told whether the line goes on; *ret may hold line ends inside then unfold() removes
- * them. */
+ * it cannot be told whether the line goes on. With *ret_folded there are line ends inside *ret. */
 static bool take_field_line(struct conn *c, enum side side, struct http_side *s, struct slice in,
-			    struct slice *ret, size_t *ret_taken)
+			    struct slice *ret, size_t *ret_taken, bool *ret_folded)
 {
-	size_t end;
-
+	*ret_folded = false;
 	if (!take_line(s, in, ret, ret_taken))
 		return false;
 	if (ret->bytes == 0)
 		return true;
-	for (end = *ret_taken; end < in.bytes; end = *ret_taken) {
+	while (*ret_taken < in.bytes) {
 		struct slice more;
 
-		if (!is_blank(in.at[end]))
+		if (!is_blank(in.at[*ret_taken]))
 			return true;
-		s->searched = end;
+		s->searched = *ret_taken;
 		if (!take_line(s, in, &more, ret_taken))
 			return false;
 		ret->bytes = more.bytes; /* counted from the same start */
+		*ret_folded = true;
 	}
 	if (conn_full(c, side))
 		return true;
-	s->searched = end - 1; /* the line end is found again with the byte that tells */
+	s->searched = *ret_taken - 1; /* the line end is found again with the byte that tells */
 	return false;
 }
 
-static struct slice unfold(struct slice line, uint8_t room[FOLDED_BYTES], bool *ret_folded)
+/* One space for each line end with the white space behind it. */
+static struct slice unfold(struct slice line, uint8_t room[FOLDED_BYTES])
 {
 	size_t n = 0;
 
-	*ret_folded = memchr(line.at, '\n', line.bytes) != NULL;
-	if (!*ret_folded)
-		return line;
 	for (size_t i = 0; i < line.bytes && n < FOLDED_BYTES; i++) {
 		if (line.at[i] != '\r' && line.at[i] != '\n') {
 			room[n++] = line.at[i];
 			continue;
 		}
-		while (i + 1 < line.bytes && (is_blank(line.at[i + 1]) || line.at[i + 1] == '\n' ||
-					      line.at[i + 1] == '\r'))
+		while (i + 1 < line.bytes &&
+		       (is_blank(line.at[i + 1]) || line.at[i + 1] == '\n' || line.at[i + 1] == '\r'))
 			i++;
 		room[n++] = ' ';
 	}
@@ -332,32 +330,37 @@ static void take_framing_field(struct http_side *s, struct slice name, struct sl
 		message_text(s->m, HTTP_HOST, value);
 }
 
-static void take_field(struct http_side *s, struct slice line, bool wanted)
+static void take_field(struct http_side *s, struct slice line, bool wanted, bool folded)
 {
-	uint8_t room[FOLDED_BYTES];
-	bool folded;
-	const uint8_t *colon;
-	struct slice name, value;
+	struct slice name = { .at = line.at }, value;
 
-	line = unfold(line, room, &folded);
-	colon = memchr(line.at, ':', line.bytes);
-	if (colon == NULL || colon == line.at || is_blank(line.at[0])) {
+	while (name.bytes < line.bytes && tchar[line.at[name.bytes]])
+		name.bytes++;
+	if (unlikely(name.bytes == 0 || name.bytes == line.bytes || line.at[name.bytes] != ':')) {
+		/* RFC 9112 5.1: no white space before the colon, nor anything else that is no token. */
+		const uint8_t *colon = memchr(line.at, ':', line.bytes);
+
 		message_flag(s->m, FLAG_anomaly);
-		return;
+		if (colon == NULL || colon == line.at || is_blank(line.at[0]))
+			return;
+		name.bytes = (size_t)(colon - line.at);
 	}
-	name = slice_of(line.at, (size_t)(colon - line.at));
 	value = trimmed(slice_after(line, name.bytes + 1));
-	if (!tchar[name.at[0]] || !tchar[name.at[name.bytes - 1]]) {
-		/* RFC 9112 5.1: no white space before the colon, nor anything else that is no
-		 * token. */
-		message_flag(s->m, FLAG_anomaly);
-		name = trimmed(name);
-	}
-	/* Names that matter have one of five lengths. */
+	name = trimmed(name);
+	/* Names that matter have one of four lengths. */
 	if (name.bytes == 4 || name.bytes == 7 || name.bytes == 14 || name.bytes == 17)
 		take_framing_field(s, name, value, folded);
 	if (wanted)
 		message_pair(s->m, HTTP_HEADERS, name, value);
+}
+
+/* Apart from take_field(), which would have to clear the way for so much stack each time. */
+static __attribute__((noinline)) void take_folded_field(struct http_side *s, struct slice line,
+							bool wanted)
+{
+	uint8_t room[FOLDED_BYTES];
+
+	take_field(s, unfold(line, room), wanted, true);
 }
 
 /* ---- the end of a head: how long is the body? ---- */
@@ -574,14 +577,14 @@ static size_t drop_long_line(struct http_side *s, struct slice in)
 
 static size_t in_head(struct conn *c, enum side side, struct http_side *s, struct slice in)
 {
-	bool wanted = message_wants(s->m, HTTP_HEADERS);
+	bool wanted = message_wants(s->m, HTTP_HEADERS), folded;
 	size_t total = 0, taken;
 	struct slice line;
 
 	if (s->drop_line)
 		return drop_long_line(s, in);
 	while (s->state == IN_HEAD && total < in.bytes) {
-		if (!take_field_line(c, side, s, slice_after(in, total), &line, &taken)) {
+		if (!take_field_line(c, side, s, slice_after(in, total), &line, &taken, &folded)) {
 			if (!conn_full(c, side) || total > 0)
 				return total;
 			message_flag(s->m, FLAG_head_cut);
@@ -590,8 +593,10 @@ static size_t in_head(struct conn *c, enum side side, struct http_side *s, struc
 		total += taken;
 		if (line.bytes == 0)
 			end_head(c, side, s, in.at + total);
+		else if (unlikely(folded))
+			take_folded_field(s, line, wanted);
 		else
-			take_field(s, line, wanted);
+			take_field(s, line, wanted, false);
 	}
 	return total;
 }

@@ -444,6 +444,11 @@ static void take(struct conn *c, enum side side, uint64_t offset, struct slice b
 	s->segment = *from;
 	if (unlikely(from->conflict))
 		conn_flag_messages(c, side, FLAG_overlap_conflict);
+	/* Most segments are the middle of a body. */
+	if (s->skip > bytes.bytes && s->gathered == NULL && c->phase == CONN_SPOKEN) {
+		s->at = offset + take_skipped(c, s, bytes);
+		return;
+	}
 	if (s->gathered == NULL)
 		s->at = offset;
 	if (unlikely(c->phase == CONN_UNDECIDED)) {

@@ -90,6 +90,18 @@ void ring_producer_init(struct ring_producer *r, uint8_t *data, uint64_t bytes, 
 int ring_consumer_init(struct ring_consumer *r, const uint8_t *data, uint64_t bytes,
 		       const struct ring_up *up, struct ring_down *down);
 
+/* ring_see_read - take over how far the consumer has released, if that can be. */
+static inline void ring_see_read(struct ring_producer *r)
+{
+	/* Pairs with the release in ring_release(): the consumer is done with every byte before it. */
+	uint64_t read = atomic_load_explicit(&r->down->read, memory_order_acquire);
+
+	if (unlikely(read < r->read || read > r->published))
+		r->refused++;
+	else
+		r->read = read;
+}
+
 /* ring_reserve - room for `bytes` (a multiple of 8), or NULL while the ring is too full.
  *
  * Memory: borrowed until ring_commit(); reserving again without commit returns the same room.
@@ -97,13 +109,7 @@ int ring_consumer_init(struct ring_consumer *r, const uint8_t *data, uint64_t by
 static inline void *ring_reserve(struct ring_producer *r, uint64_t bytes)
 {
 	if (unlikely(r->written + bytes - r->read > r->mask + 1)) {
-		/* Pairs with the release in ring_release(): the consumer is done with every byte before it. */
-		uint64_t read = atomic_load_explicit(&r->down->read, memory_order_acquire);
-
-		if (unlikely(read < r->read || read > r->published))
-			r->refused++;
-		else
-			r->read = read;
+		ring_see_read(r);
 		if (r->written + bytes - r->read > r->mask + 1)
 			return NULL;
 	}
@@ -128,8 +134,12 @@ static inline bool ring_publish(struct ring_producer *r)
 	atomic_store_explicit(&r->up->records, r->records, memory_order_relaxed);
 	/* Pairs with the acquire in ring_peek(): whoever sees this position also sees the records before it. */
 	atomic_store_explicit(&r->up->written, r->written, memory_order_release);
-	return atomic_load_explicit(&r->down->asleep, memory_order_relaxed) != 0 &&
-	       r->written - r->read >= RING_WORTH_WAKING;
+	if (likely(atomic_load_explicit(&r->down->asleep, memory_order_relaxed) == 0 ||
+		   r->written - r->read < RING_WORTH_WAKING))
+		return false;
+	/* `read` may lag far behind what the consumer has released: look before waking somebody. */
+	ring_see_read(r);
+	return r->written - r->read >= RING_WORTH_WAKING;
 }
 
 /* ring_wait_room - publish, then sleep until the consumer releases something, at most `timeout_ms`.
