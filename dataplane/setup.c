@@ -221,9 +221,9 @@ int setup_dataplane(struct dataplane *d, const struct settings *s)
 				 .live = s->live != 0,
 				 .bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 				 .done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+	pthread_barrier_init(&d->start, NULL, d->workers + 1);
 	if (d->bell_fd < 0 || d->done_fd < 0)
 		return say(EXIT_SOURCE, "eventfd", -errno);
-	pthread_barrier_init(&d->start, NULL, d->workers + 1);
 	d->worker = aligned_alloc(CACHE_LINE_BYTES, sizeof(struct worker) / CACHE_LINE_BYTES *
 								    CACHE_LINE_BYTES * d->workers +
 							    d->workers * CACHE_LINE_BYTES);
@@ -261,6 +261,7 @@ void setup_undo(struct dataplane *d)
 		close(d->bell_fd);
 	if (d->done_fd > 0)
 		close(d->done_fd);
-	pthread_barrier_destroy(&d->start);
+	if (d->workers > 0)
+		pthread_barrier_destroy(&d->start);
 	*d = (struct dataplane){ 0 };
 }

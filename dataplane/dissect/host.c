@@ -265,10 +265,15 @@ static void become_opaque(struct conn *c)
 	}
 }
 
+static size_t state_bytes(uint32_t proto)
+{
+	return dissectors[proto]->conn_bytes + 1; /* an allocator need not have blocks of nothing */
+}
+
 static void state_free(struct conn *c)
 {
 	if (c->state != NULL)
-		arena_give(c->host->arena, c->state, dissectors[c->proto]->conn_bytes);
+		arena_give(c->host->arena, c->state, state_bytes(c->proto));
 	c->state = NULL;
 	while (c->memory != NULL) {
 		struct memory *m = c->memory;
@@ -287,7 +292,7 @@ static void speak(struct conn *c, uint32_t proto)
 		c->side[i].need = 0;
 		c->side[i].anew = c->side[i].gathered != NULL;
 	}
-	c->state = arena_take_zeroed(c->host->arena, dissectors[proto]->conn_bytes);
+	c->state = arena_take_zeroed(c->host->arena, state_bytes(proto));
 	if (c->state == NULL) {
 		count(c->host->counters, out_of_memory);
 		become_opaque(c);

@@ -194,6 +194,9 @@ static void fill(struct emit *e, struct record *r, const struct message *request
 
 	if (request == NULL)
 		client = side_other(client);
+	/* What no side asked for says nothing about who is the client. */
+	if (outcome == OUTCOME_oneway && f->client != SIDE_UNKNOWN)
+		client = (enum side)f->client;
 	*r = (struct record){ .type = RECORD_PAIR,
 			      .outcome = (uint8_t)outcome,
 			      .why = (uint8_t)why,

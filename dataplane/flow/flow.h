@@ -35,7 +35,6 @@ struct held {
 	struct held *next;
 	uint64_t offset;
 	uint32_t bytes;
-	uint32_t room; /* bytes behind this header, for giving it back */
 	uint64_t ts_ns, number, acked;
 	uint32_t epoch;
 	bool conflict;
@@ -63,6 +62,7 @@ enum direction_seen {
 	SEEN_SYN_AGAIN = 1 << 16, /* SYNs with several ISNs: the peer's ACK chooses */
 	SEEN_CONFLICT = 1 << 17,  /* a copy that differs came since the last delivery */
 	SEEN_RESET = 1 << 18,     /* ended by an RST */
+	SEEN_BY_PEER = 1 << 19, /* started by the peer's acknowledgement, before a packet of its own */
 };
 
 enum { GAPS_REMEMBERED = 4 };

@@ -71,7 +71,8 @@ static void gap(void *context, struct flow *f, enum side side, uint64_t offset, 
 		return;
 	s = &flow->side[side];
 	/* Who joined in the middle cannot have captured what came before the first segment. */
-	if (s->delivered == 0 && (f->direction[side].seen & SEEN_SYN) == 0) {
+	if (s->delivered == 0 &&
+	    (f->direction[side].seen & (SEEN_SYN | SEEN_BY_PEER)) == SEEN_BY_PEER) {
 		s->first_offset = offset + bytes;
 		return;
 	}
@@ -142,7 +143,8 @@ static void end(void *context, struct flow *f)
 	(void)context, (void)f;
 }
 
-/* A direction is told of here, not when its bytes end: what comes after the end still adds flags. */
+/* A direction is told of here, not when its bytes end: what comes after the end still adds flags.
+ */
 static void forget(void *context, struct flow *f)
 {
 	struct digest *d = context;
@@ -150,8 +152,7 @@ static void forget(void *context, struct flow *f)
 
 	for (int side = 0; side < 2; side++)
 		if ((f->sides_seen >> side & 1) != 0)
-			record_side(d, f, (enum side)side,
-				    flow == NULL ? NULL : &flow->side[side]);
+			record_side(d, f, (enum side)side, flow == NULL ? NULL : &flow->side[side]);
 	arena_give(d->arena, flow, sizeof(*flow));
 	f->sink = NULL;
 }
@@ -163,7 +164,10 @@ static void close(void *context, struct flow *f, enum side side, enum why why)
 
 struct sink digest_sink(struct digest *d)
 {
-	return (struct sink){
-		.context = d, .deliver = deliver, .gap = gap, .close = close, .end = end,
+	return (struct sink){ .context = d,
+			      .deliver = deliver,
+			      .gap = gap,
+			      .close = close,
+			      .end = end,
 			      .forget = forget };
 }

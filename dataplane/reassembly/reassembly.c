@@ -51,17 +51,21 @@ static void deliver(struct reassembly *r, struct flow *f, enum side side, struct
 	r->sink.deliver(r->sink.context, f, side, offset, bytes, from);
 }
 
+static void deliver_first_held(struct reassembly *r, struct flow *f, enum side side)
+{
+	struct held *h = window_pop(r, &f->direction[side]);
+	struct segment from = { h->ts_ns, h->number, h->acked, h->epoch, h->conflict };
+
+	deliver(r, f, side, slice_of(h->data, h->bytes), &from);
+	window_free(r, h);
+}
+
 static void deliver_held(struct reassembly *r, struct flow *f, enum side side)
 {
-	struct direction *d = &f->direction[side];
+	const struct direction *d = &f->direction[side];
 
-	while (d->held != NULL && d->held->offset == d->next) {
-		struct held *h = window_pop(r, d);
-		struct segment from = { h->ts_ns, h->number, h->acked, h->epoch, h->conflict };
-
-		deliver(r, f, side, slice_of(h->data, h->bytes), &from);
-		window_free(r, h);
-	}
+	while (d->held != NULL && d->held->offset == d->next)
+		deliver_first_held(r, f, side);
 }
 
 static void close_if_complete(struct reassembly *r, struct flow *f, enum side side)
@@ -251,6 +255,19 @@ static void duplicate(struct reassembly *r, struct flow *f, enum side side, cons
 	window_note_duplicate(r, d, bytes.bytes - late, differ);
 }
 
+/* The piece begins inside a held segment: that part of it is a copy. */
+static void overlap_held(struct reassembly *r, struct direction *d, const struct held *h,
+			 struct piece *p)
+{
+	uint64_t end = h->offset + h->bytes;
+	uint64_t to = end < p->to ? end : p->to;
+
+	count_by(r->counters, payload_duplicate, to - p->from);
+	window_note_duplicate(r, d, to - p->from,
+			      window_compare_held(h, p->from, piece_bytes(p, to)));
+	piece_drop(p, to);
+}
+
 /* Hold what lies between two held segments, or declare a gap when there is no room. Returns false
  * when a gap was declared: the caller looks again where the piece stands. */
 static bool hold_or_give_way(struct reassembly *r, struct flow *f, enum side side,
@@ -271,6 +288,19 @@ static bool hold_or_give_way(struct reassembly *r, struct flow *f, enum side sid
 	return false;
 }
 
+/* The piece has filled the hole: what was held behind it goes out, compared with the piece where both
+ * have the same bytes. */
+static void deliver_held_under(struct reassembly *r, struct flow *f, enum side side, struct piece *p)
+{
+	struct direction *d = &f->direction[side];
+
+	while (d->held != NULL && d->held->offset == d->next) {
+		if (p->from < p->to)
+			overlap_held(r, d, d->held, p);
+		deliver_first_held(r, f, side);
+	}
+}
+
 /* One step of placing a piece: the overlap with what was delivered, the part that is next, the
  * overlap with what is held, or the part to hold. */
 static void place_step(struct reassembly *r, struct flow *f, enum side side, struct piece *p)
@@ -287,18 +317,14 @@ static void place_step(struct reassembly *r, struct flow *f, enum side side, str
 	}
 	h = window_find(d, p->from);
 	if (h != NULL && h->offset <= p->from) {
-		to = h->offset + h->bytes < p->to ? h->offset + h->bytes : p->to;
-		count_by(r->counters, payload_duplicate, to - p->from);
-		window_note_duplicate(r, d, to - p->from,
-				      window_compare_held(h, p->from, piece_bytes(p, to)));
-		piece_drop(p, to);
+		overlap_held(r, d, h, p);
 		return;
 	}
 	to = h != NULL && h->offset < p->to ? h->offset : p->to;
 	if (p->from == d->next) {
 		deliver(r, f, side, piece_bytes(p, to), &p->segment);
 		piece_drop(p, to);
-		deliver_held(r, f, side);
+		deliver_held_under(r, f, side, p);
 	} else if (hold_or_give_way(r, f, side, p, to)) {
 		piece_drop(p, to);
 	}
@@ -389,8 +415,10 @@ static uint64_t take_ack(struct reassembly *r, struct flow *f, enum side side,
 	struct direction *o = &f->direction[side_other(side)];
 	int64_t acked;
 
-	if (unlikely((o->seen & SEEN_START) == 0))
+	if (unlikely((o->seen & SEEN_START) == 0)) {
 		direction_start(o, p->ack);
+		o->seen |= SEEN_BY_PEER;
+	}
 	if (unlikely((o->seen & SEEN_SYN_AGAIN) != 0) && o->next == 0 && o->held == NULL) {
 		o->base_seq = p->ack;
 		o->seen &= ~(uint32_t)SEEN_SYN_AGAIN;

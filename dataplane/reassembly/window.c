@@ -40,6 +40,7 @@ bool window_hold(struct reassembly *r, struct direction *d, uint64_t offset, str
 		.number = from->number,
 		.acked = from->acked,
 		.epoch = from->epoch,
+		.conflict = from->conflict,
 	};
 	memcpy(h->data, bytes.at, bytes.bytes);
 	link_held(d, h);

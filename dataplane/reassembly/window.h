@@ -21,7 +21,8 @@ struct held *window_find(const struct direction *d, uint64_t offset);
 struct held *window_pop(struct reassembly *r, struct direction *d);
 void window_free(struct reassembly *r, struct held *h);
 
-/* window_compare_held, _history - how many of `bytes` differ from the copy kept. */
+/* window_compare_held, _history - how many of `bytes` differ from the copy kept;
+ * history only where d->extra is there. */
 uint64_t window_compare_held(const struct held *h, uint64_t offset, struct slice bytes);
 uint64_t window_compare_history(const struct direction *d, uint64_t offset, struct slice bytes);
 void window_keep_history(struct reassembly *r, struct direction *d, uint64_t offset,

@@ -15,7 +15,7 @@
  *     conversation_say(&c, CLIENT, "GET / HTTP/1.1\r\n\r\n", 18);
  *     conversation_say(&c, SERVER, ...);
  *     conversation_close(&c);
- *     capture_write(&capture, "/tmp/a.pcap");
+ *     capture_write(&capture, "a.pcap");
  *
  * A capture is an array: a test may reorder, duplicate, drop or shorten its packets before it
  * uses them. A test without memory ends with abort().

@@ -265,13 +265,14 @@ static void what_a_direction_has_seen_is_told_by_name(void **state)
 	struct sink sink = digest_sink(&streams.digest);
 
 	for (size_t i = 0; i < array_count(table); i++) {
-		struct flow f = { .direction = { { .seen = SEEN_START | table[i].seen } } };
+		struct flow f = { .sides_seen = 1 << SIDE_A,
+				  .direction = { { .seen = SEEN_START | table[i].seen } } };
 		const struct record_stream *s;
 
-		sink.end(sink.context, &f);
+		sink.forget(sink.context, &f);
 		s = next_stream(r);
 		assert_int_equal(s->seen, 1u << table[i].bit);
-		assert_null(next_stream(r)); /* the other direction never started */
+		assert_null(next_stream(r)); /* the other side never said anything */
 	}
 }
 
@@ -301,23 +302,26 @@ static void each_connection_of_a_tuple_has_its_own_records(void **state)
 	rig_connect(r);
 	C("first");
 	bench_send(&r->b, (struct sent){ .side = SIDE_A, .flags = TCP_RST | TCP_ACK, .offset = 5 });
+	assert_null(next_stream(r)); /* late packets may still add to what it has seen */
+	r->b.isn[SIDE_A] += 100000;
+	r->b.client_port--; /* rig_connect() takes the next one */
+	rig_connect(r);
 	s = next_stream(r);
+	assert_non_null(s);
 	assert_hash_of(s, "first");
 	assert_int_equal(s->epoch, 0);
 	assert_true(has(s, STREAM_BIT_RST));
 	assert_non_null(next_stream(r));
-	r->b.isn[SIDE_A] += 100000;
-	r->b.client_port--; /* rig_connect() takes the next one */
-	rig_connect(r);
 	C("second");
 	flow_close_all(&r->b.flows, WHY_capture_ended);
 	s = next_stream(r);
+	assert_non_null(s);
 	assert_hash_of(s, "second");
 	assert_int_equal(s->epoch, 1);
 	assert_false(has(s, STREAM_BIT_RST));
 }
 
-static void a_direction_that_never_started_has_no_record(void **state)
+static void a_side_that_sent_nothing_has_no_record(void **state)
 {
 	struct rig *r = *state;
 
@@ -326,6 +330,24 @@ static void a_direction_that_never_started_has_no_record(void **state)
 	flow_close_all(&r->b.flows, WHY_capture_ended);
 	assert_non_null(next_stream(r));
 	assert_null(next_stream(r));
+}
+
+static void what_was_missing_before_the_first_bytes_of_a_joined_side_is_not_told(void **state)
+{
+	struct rig *r = *state;
+	const struct record_stream *s[2];
+
+	r->b.client_port++;
+	S("hello"); /* acknowledges offset 0 of the other side, which is its start */
+	rig_lose(r, SIDE_A, 7);
+	C("abc");
+	rig_lose(r, SIDE_A, 2);
+	C("def");
+	end_and_hear(r, s);
+	assert_hash_of(s[0], "abcdef");
+	assert_int_equal(s[0]->gap_bytes, 2);
+	assert_int_equal(s[0]->gap_count, 1);
+	assert_int_equal(s[0]->gap[0].offset, 3); /* from the first byte delivered */
 }
 
 int main(void)
@@ -344,7 +366,8 @@ int main(void)
 		T(what_a_direction_has_seen_is_told_by_name),
 		T(only_bytes_across_the_wrap_of_the_sequence_are_a_wrap),
 		T(each_connection_of_a_tuple_has_its_own_records),
-		T(a_direction_that_never_started_has_no_record),
+		T(a_side_that_sent_nothing_has_no_record),
+		T(what_was_missing_before_the_first_bytes_of_a_joined_side_is_not_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,6 +100,17 @@ static void the_first_copy_of_a_byte_wins(void **state)
 	assert_int_equal(counted(b, C_conflict_bytes), 3);
 }
 
+static void a_segment_that_fills_a_hole_is_compared_with_what_was_held(void **state)
+{
+	struct bench *b = *state;
+
+	bench_handshake(b);
+	SEND(b, A(2, "ef"), A(0, "cdXX"));
+	assert_heard(b, SIDE_A, "cdef");
+	assert_int_equal(counted(b, C_conflict_bytes), 2);
+	assert_int_equal(counted(b, C_payload_duplicate), 2);
+}
+
 static void a_retransmission_is_duplicate_and_changes_nothing(void **state)
 {
 	struct bench *b = *state;
@@ -460,6 +471,7 @@ int main(void)
 		T(segments_in_order_are_delivered_at_once),
 		T(segments_out_of_order_wait_for_the_hole_to_fill),
 		T(the_first_copy_of_a_byte_wins),
+		T(a_segment_that_fills_a_hole_is_compared_with_what_was_held),
 		T(a_retransmission_is_duplicate_and_changes_nothing),
 		T(history_shows_copies_that_differ_after_delivery),
 		T(a_gap_is_declared_when_acknowledged_and_waited_for),
