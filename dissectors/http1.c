@@ -54,9 +54,9 @@ struct http_side {
 	struct message *m;
 	uint8_t state;
 	bool begun;
-	bool dirty;      /* bytes that were no message came before: the next one is an anomaly */
-	bool drop_line;  /* the rest of this line is over a limit */
-	bool response;   /* what `m` is */
+	bool dirty;     /* bytes that were no message came before: the next one is an anomaly */
+	bool drop_line; /* the rest of this line is over a limit */
+	bool response;  /* what `m` is */
 	bool interim;
 	/* the head so far */
 	bool crlf, lone_lf;
@@ -232,8 +232,8 @@ static struct slice unfold(struct slice line, uint8_t room[FOLDED_BYTES])
 			room[n++] = line.at[i];
 			continue;
 		}
-		while (i + 1 < line.bytes &&
-		       (is_blank(line.at[i + 1]) || line.at[i + 1] == '\n' || line.at[i + 1] == '\r'))
+		while (i + 1 < line.bytes && (is_blank(line.at[i + 1]) || line.at[i + 1] == '\n' ||
+					      line.at[i + 1] == '\r'))
 			i++;
 		room[n++] = ' ';
 	}
@@ -337,7 +337,8 @@ static void take_field(struct http_side *s, struct slice line, bool wanted, bool
 	while (name.bytes < line.bytes && tchar[line.at[name.bytes]])
 		name.bytes++;
 	if (unlikely(name.bytes == 0 || name.bytes == line.bytes || line.at[name.bytes] != ':')) {
-		/* RFC 9112 5.1: no white space before the colon, nor anything else that is no token. */
+		/* RFC 9112 5.1: no white space before the colon, nor anything else that is no
+		 * token. */
 		const uint8_t *colon = memchr(line.at, ':', line.bytes);
 
 		message_flag(s->m, FLAG_anomaly);

@@ -40,8 +40,8 @@ struct conn_side {
 	bool opaque;
 	bool cut; /* a gap here was made by the snap length */
 	bool midstream;
-	bool closing; /* reassembly has closed it; it still waits for its peer */
-	bool closed;  /* for the dissector too */
+	bool closing;           /* reassembly has closed it; it still waits for its peer */
+	bool closed;            /* for the dissector too */
 	uint8_t side;           /* its own index */
 	uint8_t segments;       /* seen while undecided */
 	uint8_t tries;          /* times an undecided midstream side was looked at afresh */

@@ -288,9 +288,10 @@ static bool hold_or_give_way(struct reassembly *r, struct flow *f, enum side sid
 	return false;
 }
 
-/* The piece has filled the hole: what was held behind it goes out, compared with the piece where both
- * have the same bytes. */
-static void deliver_held_under(struct reassembly *r, struct flow *f, enum side side, struct piece *p)
+/* The piece has filled the hole: what was held behind it goes out, compared with the piece where
+ * both have the same bytes. */
+static void deliver_held_under(struct reassembly *r, struct flow *f, enum side side,
+			       struct piece *p)
 {
 	struct direction *d = &f->direction[side];
 
@@ -552,7 +553,8 @@ static void take_fin(struct flow *f, enum side side, int64_t end)
 	if ((d->seen & (SEEN_FIN | SEEN_CLOSED)) != 0 || end < (int64_t)d->next ||
 	    end - (int64_t)d->next > AHEAD_MAX_BYTES)
 		return;
-	/* RFC 9293 3.10.7.3: who waits for the answer to his SYN drops a FIN that comes without one. */
+	/* RFC 9293 3.10.7.3: who waits for the answer to his SYN drops a FIN that comes without
+	 * one. */
 	if ((d->seen & SEEN_SYN) == 0 && (o->seen & SEEN_SYN) != 0 && o->next == 0 && d->next == 0)
 		return;
 	d->seen |= SEEN_FIN;

@@ -52,7 +52,8 @@ enum setting_unit { UNIT_COUNT, UNIT_BYTES, UNIT_TIME_NS, UNIT_SWITCH };
 
 /* Where the pipeline can be cut, in order. */
 #define STAGE_LIST(X)                                                                              \
-	X(rx) X(decode) X(flow) X(reassembly) X(dissect) X(pair) X(emit) X(drain) X(format) X(normal)
+	X(rx) X(decode) X(flow) X(reassembly) X(dissect) X(pair) X(emit)                           \
+	X(drain) X(format) X(normal)
 #define STAGE_ENUM(name) STAGE_##name,
 enum stage { STAGE_LIST(STAGE_ENUM) STAGE_COUNT };
 const char *stage_name(unsigned stage); /* NULL: no such stage */
