@@ -132,7 +132,7 @@
 	X(oneway,                NONE, BESIDE, "oneway", "", "messages without an answer by protocol") \
 	X(anomalies,             NONE, BESIDE, "anomalies", "", "messages flagged anomaly") \
 	X(opaque_bytes,          NONE, BESIDE, "opaque_bytes", "", "delivered bytes that no dissector reads") \
-	X(out_of_memory,         NONE, BESIDE, "out_of_memory", "", "times that the machine had no memory for something kept") \
+	X(out_of_memory,         NONE, BESIDE, "out_of_memory", "", "times that something was not kept: over --worker-memory, or the machine has no more") \
 	X(clock_set,             NONE, BESIDE, "clock_set", "", "times the capture clock went back or leapt") \
 	X(turns,                 NONE, BESIDE, "turns", "", "worker turns") \
 	X(heap_bytes,            NONE, BESIDE, "heap_bytes", "(gauge)", "bytes the dataplane's allocator has handed out (worker 0)") \

@@ -172,6 +172,7 @@ static int make_worker(struct dataplane *d, struct worker *w, uint32_t number, s
 	err = arena_init(&w->arena);
 	if (err < 0)
 		return say(EXIT_SOURCE, "worker memory", err);
+	w->arena.limit_bytes = s->worker_bytes;
 	err = region_create(&w->region, number, d->workers, s->ring_bytes, dissector_count, s->run);
 	if (err < 0)
 		return say(EXIT_SOURCE, "shared memory for the record ring", err);

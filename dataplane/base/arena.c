@@ -12,7 +12,7 @@
 
 int arena_init(struct arena *a)
 {
-	*a = (struct arena){ 0 };
+	*a = (struct arena){ .limit_bytes = UINT64_MAX };
 	return 0;
 }
 
@@ -59,7 +59,8 @@ int arena_init(struct arena *a)
 		return -ENOMEM;
 	*a = (struct arena){ .flags = MALLOCX_ARENA(index) | MALLOCX_TCACHE(cache),
 			     .index = index,
-			     .cache = cache };
+			     .cache = cache,
+			     .limit_bytes = UINT64_MAX };
 	return 0;
 }
 
@@ -102,7 +103,7 @@ uint64_t arena_process_bytes(void)
 
 void *arena_take(struct arena *a, size_t bytes)
 {
-	void *block = allocate(a, bytes);
+	void *block = bytes > a->limit_bytes - a->held_bytes ? NULL : allocate(a, bytes);
 
 	if (block != NULL)
 		a->held_bytes += bytes;
@@ -120,8 +121,10 @@ void *arena_take_zeroed(struct arena *a, size_t bytes)
 
 void *arena_resize(struct arena *a, void *block, size_t old_bytes, size_t new_bytes)
 {
-	void *moved = reallocate(a, block, new_bytes);
+	void *moved = NULL;
 
+	if (new_bytes <= old_bytes || new_bytes - old_bytes <= a->limit_bytes - a->held_bytes)
+		moved = reallocate(a, block, new_bytes);
 	if (moved != NULL)
 		a->held_bytes += new_bytes - old_bytes;
 	return moved;

@@ -21,14 +21,16 @@ struct arena {
 	unsigned index; /* jemalloc's arena, thread cache */
 	unsigned cache;
 	uint64_t held_bytes; /* handed out and not yet freed, as asked for */
+	uint64_t limit_bytes; /* of held_bytes: beyond it there is no memory */
 };
 
-/* arena_init - Returns: 0, -ENOMEM. arena_fini() accepts a zeroed arena; every block must be back.
+/* arena_init - without a limit yet. Returns: 0, -ENOMEM. arena_fini() accepts a zeroed arena; every block must be back.
  */
 int arena_init(struct arena *a);
 void arena_fini(struct arena *a);
 
-/* arena_take - `bytes` > 0 of memory, 16-byte aligned, or NULL when the machine has no more. */
+/* arena_take - `bytes` > 0 of memory, 16-byte aligned, or NULL over the
+ * limit or when the machine has no more. */
 void *arena_take(struct arena *a, size_t bytes);
 void *arena_take_zeroed(struct arena *a, size_t bytes);
 /* arena_resize - like realloc(); NULL leaves the old block as it was. */

@@ -416,7 +416,7 @@ static void undecided(struct conn *c, struct conn_side *s, uint64_t offset, stru
 
 /* ---- the sink ---- */
 
-static struct conn *conn_make(struct host *h, struct flow *f)
+static struct conn *conn_make(struct host *h, struct flow *f, enum side side, uint64_t offset)
 {
 	struct conn *c = arena_take_zeroed(h->arena, sizeof(*c));
 
@@ -432,9 +432,12 @@ static struct conn *conn_make(struct host *h, struct flow *f)
 	c->queue.conn_id = flow_conn_id(f);
 	c->queue.midstream = ((f->direction[0].seen | f->direction[1].seen) & SEEN_SYN) == 0;
 	for (uint8_t i = 0; i < 2; i++) {
+		/* Made late, for want of memory, it is joined in the middle too. */
+		uint64_t seen = i == side ? offset : f->direction[i].next;
+
 		c->side[i].side = i;
 		c->side[i].candidates = UINT64_MAX;
-		c->side[i].midstream = c->queue.midstream;
+		c->side[i].midstream = c->queue.midstream || seen > 0;
 	}
 	f->sink = c;
 	return c;
@@ -484,7 +487,7 @@ static void deliver(void *context, struct flow *f, enum side side, uint64_t offs
 	enum stage before = stage_switch(h->timer, STAGE_dissect);
 
 	if (unlikely(c == NULL))
-		c = conn_make(h, f);
+		c = conn_make(h, f, side, offset);
 	if (likely(c != NULL))
 		take(c, side, offset, bytes, from);
 	stage_switch(h->timer, before);
@@ -534,7 +537,7 @@ static uint64_t gap_in_body(struct conn *c, struct conn_side *s, uint64_t bytes)
 static void gap(void *context, struct flow *f, enum side side, uint64_t offset, uint64_t bytes,
 		bool cut)
 {
-	struct conn *c = f->sink != NULL ? f->sink : conn_make(context, f);
+	struct conn *c = f->sink != NULL ? f->sink : conn_make(context, f, side, offset);
 	struct conn_side *s;
 	uint64_t left;
 

@@ -52,8 +52,10 @@ struct message *message_begin(struct conn *c, enum side side, const uint8_t *at,
 	const struct segment *from;
 	uint64_t due;
 
-	if (m == NULL)
+	if (m == NULL) {
+		pair_lost(c->host->pair, &c->queue, open.kind, conn_offset_of(s, at));
 		return NULL;
+	}
 	note_client(c, side, open.kind);
 	m->kind = (uint8_t)open.kind;
 	m->key = open.key;

@@ -426,6 +426,14 @@ void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t o
 	}
 }
 
+void pair_lost(struct pair *p, struct pair_queue *q, enum message_kind kind, uint64_t begin)
+{
+	if (kind == MESSAGE_REQUEST)
+		q->overflow++;
+	else if (kind == MESSAGE_RESPONSE)
+		pair_gap(p, q, true, begin, 1);
+}
+
 void pair_close(struct pair *p, struct pair_queue *q, enum why why)
 {
 	while (q->first != NULL)

@@ -141,6 +141,10 @@ void pair_end(struct pair *p, struct message *m);
 void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t offset,
 	      uint64_t bytes);
 
+/* pair_lost - a message that began at `begin` could not be kept for want of memory. What follows must not
+ * shift: a lost request is remembered by number, a lost response is treated as a gap. */
+void pair_lost(struct pair *p, struct pair_queue *q, enum message_kind kind, uint64_t begin);
+
 /* pair_close - nothing follows on this connection: open requests close with `why`. */
 void pair_close(struct pair *p, struct pair_queue *q, enum why why);
 

@@ -33,6 +33,7 @@ enum setting_unit { UNIT_COUNT, UNIT_BYTES, UNIT_TIME_NS, UNIT_SWITCH };
 	X(held_bytes,         "held",               1 << 20, 65536, 1 << 30, UNIT_BYTES, "bytes held ahead of a hole, per direction") \
 	X(held_segments,      "held-segments",      1024, 1, 1 << 20, UNIT_COUNT, "segments held ahead of a hole, per direction") \
 	X(held_worker_bytes,  "held-worker",        32 << 20, 65536, UINT64_C(1) << 36, UNIT_BYTES, "bytes held, per worker") \
+	X(worker_bytes,       "worker-memory",      256 << 20, 1 << 20, UINT64_C(1) << 40, UNIT_BYTES, "all that a worker keeps of variable size: held bytes, heads, messages, connections") \
 	X(head_bytes,         "head-limit",         65536, 1024, 1 << 20, UNIT_BYTES, "head of one message") \
 	X(head_fields,        "head-fields",        256, 8, 65535, UNIT_COUNT, "header lines kept of one message") \
 	X(open_requests,      "open-requests",      512, 1, 65536, UNIT_COUNT, "unanswered requests remembered per connection") \

@@ -378,6 +378,31 @@ static void a_full_ring_costs_records_by_number(void **state)
 	rig_expect(r, "oneway y");
 }
 
+static void want_of_memory_costs_messages_and_shifts_nothing(void **state)
+{
+	struct rig *r = *state;
+	uint64_t all = r->b.arena.limit_bytes;
+
+	C("?one one\n?two two\n");
+	S("=1\n");
+	rig_expect(r, "paired one one 1");
+	r->b.arena.limit_bytes = r->b.arena.held_bytes;
+	while (r->pair.pool != NULL) { /* nothing is left to take messages from */
+		struct message *m = r->pair.pool;
+
+		r->pair.pool = m->next;
+		arena_give(&r->b.arena, m, sizeof(*m));
+	}
+	r->b.arena.limit_bytes = r->b.arena.held_bytes;
+	S("=2\n");
+	rig_expect(r, "unanswered:gap two two");
+	r->b.arena.limit_bytes = all;
+	C("?three\n");
+	S("=3\n");
+	rig_expect(r, "paired three 3");
+	assert_true(r->b.counters.value[C_out_of_memory] > 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
@@ -403,6 +428,7 @@ int main(void)
 		T(a_differing_copy_of_an_unfinished_head_is_flagged),
 		T(what_nobody_reads_is_counted),
 		T(a_full_ring_costs_records_by_number),
+		T(want_of_memory_costs_messages_and_shifts_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
