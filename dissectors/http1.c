@@ -1,11 +1,12 @@
-/* http1 - HTTP/1.0 and 1.1 (RFC 9112, RFC 9110), and the request line of HTTP/0.9.
+/* http1 - HTTP/1.0 and 1.1 (RFC 9112, RFC 9110), and the request of HTTP/0.9.
  *
  * Understood: pipelining, keep-alive, every rule of message length (RFC 9112
  * 6.3), chunked bodies with extensions and trailers, 1xx, Upgrade and CONNECT,
  * obs-fold, lone LF. After a gap or after bytes that are no message the next
  * start line is searched for.
  *
- * Left alone: bodies (skipped, not shown), trailer fields, what the headers mean.
+ * Left alone: bodies (skipped, not shown), trailer fields, what the headers mean,
+ * responses of HTTP/0.9 (bytes without a head: their requests stay unanswered).
  *
  * Where a message breaks the rules one interpretation is chosen, the same
  * every time, and the message is flagged `anomaly`:
@@ -14,14 +15,18 @@
  *     a Content-Length that is no number        there is none
  *     a request whose last coding is not chunked   it has no body
  *     white space before the colon              the field counts
+ *     any other character that no name has      a name like any other, but not the one it resembles
  *     CRLF and lone LF in one head              both end lines
+ *     CR without LF, or NUL                     a character like any other
+ *     more or other white space in a request line   the target is what is between the ends
+ *     a chunk that is not framed as one         the body ends before it
  *
  * A head is read line by line, each taken as soon as it is complete, so only a
  * line is ever gathered; where the whole head is there it is one pass.
  */
+#include <endian.h>
 #include <string.h>
 
-#include "dataplane/base/compiler.h"
 #include "dissectors/dissector.h"
 
 enum own_field { HTTP_HOST = FIELD_OWN, HTTP_REASON, HTTP_INTERIM, HTTP_HEADERS };
@@ -34,44 +39,77 @@ static const struct field fields[] = {
 };
 
 /* What whoever reads the response must know of the request. */
-enum note { NOTE_HEAD = 1, NOTE_CONNECT = 2, NOTE_UPGRADE = 4 };
+enum note {
+	NOTE_HEAD = 1,
+	NOTE_CONNECT = 2,
+	NOTE_UPGRADE = 4,
+	NOTE_SIMPLE = 8,   /* HTTP/0.9 */
+	NOTE_UNKNOWN = 16, /* its head is not complete: it may still ask for an upgrade */
+};
 
 enum state {
 	AT_START, /* of a message */
 	IN_HEAD,
-	IN_BODY,  /* of known length; the next feed() is its end */
-	AT_CHUNK, /* a chunk-size line */
-	IN_CHUNK, /* the next feed() is behind its data */
+	BEHIND_HEAD, /* of an orphan: is there a body? */
+	IN_BODY,     /* of known length; the next feed() is its end */
+	AT_CHUNK,    /* a chunk-size line */
+	AT_DATA,     /* behind a chunk-size line too long to be read at once */
+	IN_CHUNK,    /* the next feed() is behind its data */
 	IN_TRAILER,
 	UNTIL_CLOSE, /* the next feed() is the end of the side */
 	SEARCHING,   /* for the next start line */
-	HELD,        /* a client that asked for an upgrade waits for the answer */
 };
 
-enum { METHOD_BYTES = 32, START_LINE_SEARCHED = 8192, FOLDED_BYTES = 8192, UPGRADE_BYTES = 32 };
+enum {
+	METHOD_BYTES = 32,
+	STATUS_BYTES = 12, /* "HTTP/1.1 200" */
+	/* A start line longer than this is not looked for among bytes that are none. */
+	START_LINE_SEARCHED = 8192,
+	FOLDED_BYTES = 8192,
+	UPGRADE_BYTES = 32,
+	/* The smallest head limit there is: less than this is all there is because the side has
+	 * ended, and not because it is all that is gathered. */
+	LIMIT_BYTES = 1024,
+};
 
 struct http_side {
 	struct message *m;
 	uint8_t state;
-	bool begun;
-	bool dirty;     /* bytes that were no message came before: the next one is an anomaly */
-	bool drop_line; /* the rest of this line is over a limit */
-	bool response;  /* what `m` is */
-	bool interim;
+	bool begun;      /* feed() has been called */
+	bool spoken;     /* a message has begun */
+	bool dirty;      /* bytes that were no message came before: the next one is an anomaly */
+	bool drop_line;  /* the rest of this line is over a limit */
+	bool line_start; /* while SEARCHING: the next byte is the first of a line */
+	/* the line so far */
+	bool odd; /* CR without LF, or NUL */
+	bool folded;
+	size_t searched; /* bytes not taken that have been searched for its end */
 	/* the head so far */
+	bool response;
+	bool interim;
+	bool orphan;
+	bool http10;
 	bool crlf, lone_lf;
-	bool has_length, has_coding, chunked;
-	bool asks_upgrade;
+	bool has_host, has_length, has_coding, chunked, asks_upgrade;
 	uint16_t status;
 	uint64_t length;
-	uint64_t note;   /* of the request that this response answers */
-	size_t searched; /* bytes of the first line not taken that hold no line end */
+	uint64_t note; /* of a response: its request's */
 	char upgrade[UPGRADE_BYTES];
 };
 
 struct http_conn {
 	struct http_side side[2];
 	bool undecided; /* an upgrade or CONNECT has been asked for and not been answered */
+};
+
+/* One call of feed(). */
+struct reader {
+	struct conn *c;
+	enum side side;
+	struct http_conn *h;
+	struct http_side *s;
+	const uint8_t *from; /* where its `in` began */
+	bool stop;           /* what follows is a body, or not HTTP any more */
 };
 
 /* ---- characters ---- */
@@ -102,201 +140,342 @@ static struct slice trimmed(struct slice s)
 	return s;
 }
 
-/* `name` in lower case. */
-static bool is_word(struct slice s, const char *name, size_t bytes)
+/* `word` in lower case. */
+static bool is_word(struct slice s, const char *word, size_t bytes)
 {
 	if (s.bytes != bytes)
 		return false;
 	for (size_t i = 0; i < bytes; i++)
-		if ((s.at[i] | 0x20) != name[i])
+		if ((s.at[i] >= 'A' && s.at[i] <= 'Z' ? s.at[i] | 0x20 : s.at[i]) != word[i])
 			return false;
 	return true;
 }
-#define IS_WORD(s, name) is_word(s, name, sizeof(name) - 1)
+#define IS_WORD(s, word) is_word(s, word, sizeof(word) - 1)
 
 static bool starts_with(struct slice s, const char *text, size_t bytes)
 {
 	return s.bytes >= bytes && memcmp(s.at, text, bytes) == 0;
 }
 
+static size_t token_bytes(struct slice s)
+{
+	size_t n = 0;
+
+	while (n < s.bytes && tchar[s.at[n]])
+		n++;
+	return n;
+}
+
 /* ---- start lines ---- */
+
+static bool is_known_method(struct slice method)
+{
+	static const char *const known[] = { "GET",   "PUT",    "HEAD",    "POST",   "PATCH",
+					     "TRACE", "DELETE", "OPTIONS", "CONNECT" };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strlen(known[i]) == method.bytes &&
+		    memcmp(known[i], method.at, method.bytes) == 0)
+			return true;
+	return false;
+}
 
 struct start_line {
 	struct slice method, target, version, code, reason;
+	bool odd;
 };
 
+/* RFC 9112 2.3; major version 1 is the only one with these messages. */
 static bool is_version(struct slice s)
 {
-	return s.bytes == 8 && memcmp(s.at, "HTTP/", 5) == 0 && is_digit(s.at[5]) &&
-	       s.at[6] == '.' && is_digit(s.at[7]);
+	return s.bytes == 8 && memcmp(s.at, "HTTP/1.", 7) == 0 && is_digit(s.at[7]);
 }
 
-/* RFC 9112 3: method SP request-target SP HTTP-version. Without a version: HTTP/0.9, GET only. */
+/* RFC 1945 4.1, Simple-Request: GET only. */
+static bool read_simple_request(struct start_line *l, struct slice rest)
+{
+	l->version = slice_of("0.9", 3);
+	l->target = rest;
+	return l->method.bytes == 3 && memcmp(l->method.at, "GET", 3) == 0 && rest.at[0] == '/' &&
+	       memchr(rest.at, ' ', rest.bytes) == NULL;
+}
+
+/* RFC 9112 3: method SP request-target SP HTTP-version. */
 static bool read_request_line(struct slice line, struct start_line *ret)
 {
-	size_t n = 0;
-	struct slice rest;
+	size_t n = token_bytes(line);
+	struct slice rest = slice_after(line, n + 1), all = trimmed(rest);
 
-	while (n < line.bytes && n <= METHOD_BYTES && tchar[line.at[n]])
-		n++;
-	if (n == 0 || n > METHOD_BYTES || n + 1 >= line.bytes || line.at[n] != ' ')
+	if (n == 0 || n > METHOD_BYTES || n >= line.bytes || line.at[n] != ' ' || all.bytes == 0)
 		return false;
 	*ret = (struct start_line){ .method = slice_of(line.at, n) };
-	rest = slice_after(line, n + 1);
-	if (rest.bytes > 9 && rest.at[rest.bytes - 9] == ' ' &&
-	    is_version(slice_after(rest, rest.bytes - 8))) {
-		ret->version = slice_of(rest.at + rest.bytes - 3, 3);
-		ret->target = slice_of(rest.at, rest.bytes - 9);
-		return true;
-	}
-	ret->version = slice_of("0.9", 3);
-	ret->target = rest;
-	return n == 3 && memcmp(line.at, "GET", 3) == 0 && rest.at[0] == '/' &&
-	       memchr(rest.at, ' ', rest.bytes) == NULL;
+	if (all.bytes < 10 || all.at[all.bytes - 9] != ' ' ||
+	    !is_version(slice_after(all, all.bytes - 8)))
+		return read_simple_request(ret, rest);
+	ret->version = slice_of(all.at + all.bytes - 3, 3);
+	ret->target = trimmed(slice_of(all.at, all.bytes - 9));
+	ret->odd = n + 1 + ret->target.bytes + 9 != line.bytes ||
+		   memchr(ret->target.at, ' ', ret->target.bytes) != NULL;
+	return true;
 }
 
 /* RFC 9112 4: HTTP-version SP status-code SP [reason-phrase]; the second SP is often left out. */
 static bool read_status_line(struct slice line, struct start_line *ret)
 {
-	if (line.bytes < 12 || !is_version(slice_of(line.at, 8)) || line.at[8] != ' ' ||
+	if (line.bytes < STATUS_BYTES || !is_version(slice_of(line.at, 8)) || line.at[8] != ' ' ||
 	    !is_digit(line.at[9]) || !is_digit(line.at[10]) || !is_digit(line.at[11]) ||
-	    (line.bytes > 12 && line.at[12] != ' '))
+	    (line.bytes > STATUS_BYTES && line.at[STATUS_BYTES] != ' '))
 		return false;
 	*ret = (struct start_line){ .version = slice_of(line.at + 5, 3),
 				    .code = slice_of(line.at + 9, 3),
-				    .reason = slice_after(line, 13) };
+				    .reason = slice_after(line, STATUS_BYTES + 1) };
 	return true;
+}
+
+/* Could a status line begin here, as far as can be seen? */
+static bool may_be_status(struct slice in)
+{
+	static const char like[STATUS_BYTES + 1] = "HTTP/1.0 000";
+
+	for (size_t i = 0; i < in.bytes && i < STATUS_BYTES; i++)
+		if (like[i] == '0' ? !is_digit(in.at[i]) : in.at[i] != like[i])
+			return false;
+	return true;
+}
+
+static bool may_be_request(struct slice in)
+{
+	size_t n = token_bytes(in);
+
+	if (n == 0 || n > METHOD_BYTES)
+		return false;
+	return n == in.bytes || (in.at[n] == ' ' && (n + 1 == in.bytes || in.at[n + 1] > ' '));
+}
+
+static bool is_response_side(const struct reader *r, struct slice in)
+{
+	enum side client = conn_client(r->c);
+
+	return client == SIDE_UNKNOWN ? starts_with(in, "HTTP/", 5) : client != r->side;
+}
+
+static bool may_start(const struct reader *r, struct slice in)
+{
+	if (conn_client(r->c) == SIDE_UNKNOWN)
+		return may_be_status(in) || may_be_request(in);
+	return is_response_side(r, in) ? may_be_status(in) : may_be_request(in);
+}
+
+/* What is searched for is only what is beyond doubt; at the start of a segment, where the line
+ * may have begun before, also only a method that the rest of a word is not. */
+static bool is_start_line(const struct reader *r, struct slice line, bool line_start)
+{
+	struct start_line l;
+
+	if (is_response_side(r, line))
+		return read_status_line(line, &l);
+	return read_request_line(line, &l) && !l.odd && l.version.at[0] != '0' &&
+	       (line_start || is_known_method(l.method));
+}
+
+static struct slice without_end(const uint8_t *at, const uint8_t *lf)
+{
+	size_t n = (size_t)(lf - at);
+
+	return slice_of(at, n > 0 && lf[-1] == '\r' ? n - 1 : n);
 }
 
 /* ---- lines ---- */
 
-/* The first line of `in` without its end; *ret_taken includes the end. False: not complete yet. */
-static bool take_line(struct http_side *s, struct slice in, struct slice *ret, size_t *ret_taken)
-{
-	const uint8_t *lf = in.bytes > s->searched
-				    ? memchr(in.at + s->searched, '\n', in.bytes - s->searched)
-				    : NULL;
-	size_t n;
+struct line {
+	struct slice text; /* without its end; with those inside if it is folded */
+	size_t taken;      /* with its end */
+	bool odd, folded, lone_lf;
+	bool cut; /* longer than what is gathered: the rest is dropped as it comes */
+};
 
-	if (lf == NULL) {
-		s->searched = in.bytes;
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+/* The first byte that ends a line or does not belong in one, with the few that come before CR in
+ * ASCII: what is rare need not be told apart here. Sixteen at a time, because header lines
+ * are short: a call of memchr() for each of LF, CR and NUL takes twice as long. */
+static const uint8_t *find_stop(const uint8_t *p, const uint8_t *end)
+{
+	for (; end - p >= 16; p += 16) {
+		bytes16 v;
+		uint64_t hit[2];
+
+		memcpy(&v, p, sizeof(v));
+		v = (bytes16)(v <= (uint8_t)'\r');
+		memcpy(hit, &v, sizeof(hit));
+		if ((hit[0] | hit[1]) == 0)
+			continue;
+		if (hit[0] != 0)
+			return p + __builtin_ctzll(le64toh(hit[0])) / 8;
+		return p + 8 + __builtin_ctzll(le64toh(hit[1])) / 8;
+	}
+	while (p<end && * p> '\r')
+		p++;
+	return p;
+}
+
+/* Is `in` all there will ever be? Behind bytes taken in this call there may be room for more. */
+static bool is_all(const struct reader *r, struct slice in)
+{
+	return in.at == r->from && conn_full(r->c, r->side);
+}
+
+static bool cut_line(struct reader *r, struct slice in, struct line *ret)
+{
+	if (in.bytes == 0 || !is_all(r, in))
 		return false;
-	}
-	n = (size_t)(lf - in.at);
-	*ret_taken = n + 1;
-	if (n > 0 && in.at[n - 1] == '\r') {
-		n--;
-		s->crlf = true;
-	} else {
-		s->lone_lf = true;
-	}
-	*ret = slice_of(in.at, n);
-	s->searched = 0;
+	*ret = (struct line){
+		.text = in, .taken = in.bytes, .odd = r->s->odd, .folded = r->s->folded, .cut = true
+	};
+	r->s->drop_line = true;
 	return true;
 }
 
-/* RFC 9112 5.2: a line that begins with white space continues the one before. Returns false while
- * it cannot be told whether the line goes on. With *ret_folded there are line ends inside *ret. */
-static bool take_field_line(struct conn *c, enum side side, struct http_side *s, struct slice in,
-			    struct slice *ret, size_t *ret_taken, bool *ret_folded)
+/* The first line of `in`. `folds`: RFC 9112 5.2, a line that begins with white space continues the
+ * one before. False: it is not complete, or cannot be told to be. */
+static bool take_line(struct reader *r, struct slice in, bool folds, struct line *ret)
 {
-	*ret_folded = false;
-	if (!take_line(s, in, ret, ret_taken))
-		return false;
-	if (ret->bytes == 0)
-		return true;
-	while (*ret_taken < in.bytes) {
-		struct slice more;
+	struct http_side *s = r->s;
+	const uint8_t *end = in.at + in.bytes, *p = in.at + s->searched, *next;
 
-		if (!is_blank(in.at[*ret_taken]))
-			return true;
-		s->searched = *ret_taken;
-		if (!take_line(s, in, &more, ret_taken))
-			return false;
-		ret->bytes = more.bytes; /* counted from the same start */
-		*ret_folded = true;
-	}
-	if (conn_full(c, side))
-		return true;
-	s->searched = *ret_taken - 1; /* the line end is found again with the byte that tells */
-	return false;
-}
-
-/* One space for each line end with the white space behind it. */
-static struct slice unfold(struct slice line, uint8_t room[FOLDED_BYTES])
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < line.bytes && n < FOLDED_BYTES; i++) {
-		if (line.at[i] != '\r' && line.at[i] != '\n') {
-			room[n++] = line.at[i];
+	for (;; p = next) {
+		p = find_stop(p, end);
+		next = p + 1;
+		if (p == end || (*p == '\r' && next == end))
+			break;
+		if (*p == '\r' && *next == '\n') {
+			next++;
+			s->crlf = true;
+		} else if (*p == '\n') {
+			s->lone_lf = true;
+		} else {
+			s->odd = s->odd || *p == '\r' || *p == 0;
 			continue;
 		}
-		while (i + 1 < line.bytes && (is_blank(line.at[i + 1]) || line.at[i + 1] == '\n' ||
-					      line.at[i + 1] == '\r'))
+		if (folds && p > in.at) {
+			if (next == end && !is_all(r, in))
+				break;
+			if (next < end && is_blank(*next)) {
+				s->folded = true;
+				continue;
+			}
+		}
+		*ret = (struct line){ .text = slice_of(in.at, (size_t)(p - in.at)),
+				      .taken = (size_t)(next - in.at),
+				      .odd = s->odd,
+				      .folded = s->folded,
+				      .lone_lf = *p == '\n' };
+		goto found;
+	}
+	s->searched = (size_t)(p - in.at);
+	if (!cut_line(r, in, ret))
+		return false;
+found:
+	s->searched = 0;
+	s->odd = s->folded = false;
+	return true;
+}
+
+static size_t drop_line(struct http_side *s, struct slice in)
+{
+	const uint8_t *lf = memchr(in.at, '\n', in.bytes);
+
+	s->drop_line = lf == NULL;
+	return lf == NULL ? in.bytes : (size_t)(lf - in.at) + 1;
+}
+
+/* RFC 9112 5.2: each obs-fold, with the white space around it, is one SP. */
+static struct slice unfold(struct slice text, uint8_t room[FOLDED_BYTES], bool *ret_cut)
+{
+	size_t n = 0, i = 0;
+
+	while (i < text.bytes && n < FOLDED_BYTES) {
+		if (text.at[i] != '\n') {
+			room[n++] = text.at[i++];
+			continue;
+		}
+		while (n > 0 && (is_blank(room[n - 1]) || room[n - 1] == '\r'))
+			n--;
+		while (i < text.bytes &&
+		       (is_blank(text.at[i]) || text.at[i] == '\n' || text.at[i] == '\r'))
 			i++;
 		room[n++] = ' ';
 	}
+	*ret_cut = i < text.bytes;
 	return slice_of(room, n);
 }
 
 /* ---- header fields ---- */
 
-/* RFC 9112 6.2: 1*DIGIT. A list of equal numbers is read as one. False: no number. */
-static bool read_length(struct slice value, uint64_t *ret, bool *ret_odd)
+/* 1*DIGIT, up to 2^63-1. */
+static bool read_number(struct slice s, uint64_t *ret)
 {
 	uint64_t v = 0;
-	size_t i = 0;
 
-	for (; i < value.bytes && is_digit(value.at[i]); i++) {
-		if (v > (UINT64_C(1) << 63) / 10)
+	for (size_t i = 0; i < s.bytes; i++) {
+		if (!is_digit(s.at[i]) || v > INT64_MAX / 10)
 			return false;
-		v = v * 10 + (uint64_t)(value.at[i] - '0');
+		v = v * 10 + (uint64_t)(s.at[i] - '0');
 	}
-	if (i == 0 || v > INT64_MAX)
-		return false;
 	*ret = v;
-	*ret_odd = i < value.bytes;
-	if (i < value.bytes) {
-		struct slice rest = trimmed(slice_after(value, i));
-		uint64_t again;
-		bool odd;
+	return s.bytes > 0 && v <= INT64_MAX;
+}
 
-		if (rest.at[0] != ',' || !read_length(trimmed(slice_after(rest, 1)), &again, &odd))
+/* The text before the first comma; *list is what is behind it. */
+static struct slice take_element(struct slice *list)
+{
+	const uint8_t *comma = memchr(list->at, ',', list->bytes);
+	size_t n = comma == NULL ? list->bytes : (size_t)(comma - list->at);
+	struct slice element = trimmed(slice_of(list->at, n));
+
+	*list = slice_after(*list, n + 1);
+	return element;
+}
+
+/* RFC 9110 8.6: one number. A list of the same number is what became of a field sent twice. */
+static bool take_length(struct http_side *s, struct slice value)
+{
+	bool plain = !s->has_length, more;
+	uint64_t first = 0, next;
+
+	more = memchr(value.at, ',', value.bytes) != NULL;
+	if (!read_number(take_element(&value), &first))
+		return false;
+	for (; more; plain = false) {
+		more = memchr(value.at, ',', value.bytes) != NULL;
+		if (!read_number(take_element(&value), &next))
 			return false;
 	}
-	return true;
-}
-
-static void take_length(struct http_side *s, struct slice value)
-{
-	uint64_t v = 0;
-	bool odd = false;
-
-	if (!read_length(value, &v, &odd)) {
-		message_flag(s->m, FLAG_anomaly);
-		return;
-	}
-	if (odd || s->has_length)
-		message_flag(s->m, FLAG_anomaly);
 	if (!s->has_length)
-		s->length = v;
+		s->length = first;
 	s->has_length = true;
+	return plain;
 }
 
-/* RFC 9112 6.1: only the last coding decides how the length is told. */
-static void take_coding(struct http_side *s, struct slice value)
+/* RFC 9112 6.1: only the last coding decides how the length is told; chunked is there once. */
+static bool take_coding(struct http_side *s, struct slice value)
 {
-	size_t from = value.bytes;
+	bool plain = !s->has_coding;
 
-	if (s->has_coding)
-		message_flag(s->m, FLAG_anomaly);
 	s->has_coding = true;
-	while (from > 0 && value.at[from - 1] != ',')
-		from--;
-	s->chunked = IS_WORD(trimmed(slice_after(value, from)), "chunked");
+	do {
+		struct slice coding = take_element(&value);
+		bool chunked = IS_WORD(coding, "chunked");
+
+		if (coding.bytes == 0)
+			continue;
+		plain = plain && !(chunked && s->chunked);
+		s->chunked = chunked;
+	} while (value.bytes > 0);
+	return plain;
 }
 
+/* RFC 9110 7.8: the first protocol of the list, without its version. */
 static void take_upgrade(struct http_side *s, struct slice value)
 {
 	size_t n = 0;
@@ -311,57 +490,67 @@ static void take_upgrade(struct http_side *s, struct slice value)
 	s->asks_upgrade = n > 0;
 }
 
-static void take_framing_field(struct http_side *s, struct slice name, struct slice value,
-			       bool folded)
+/* Returns false if the field breaks the rules. */
+static bool take_known_field(struct http_side *s, struct slice name, struct slice value)
 {
-	bool framing = true;
-
 	if (IS_WORD(name, "content-length"))
-		take_length(s, value);
-	else if (IS_WORD(name, "transfer-encoding"))
-		take_coding(s, value);
-	else
-		framing = false;
-	if (framing && (folded || memchr(value.at, '\r', value.bytes) != NULL))
-		message_flag(s->m, FLAG_anomaly);
-	if (IS_WORD(name, "upgrade"))
+		return take_length(s, value);
+	if (IS_WORD(name, "transfer-encoding"))
+		return take_coding(s, value);
+	if (IS_WORD(name, "upgrade")) {
 		take_upgrade(s, value);
-	if (!s->response && IS_WORD(name, "host"))
-		message_text(s->m, HTTP_HOST, value);
+	} else if (!s->response && IS_WORD(name, "host")) {
+		bool again = s->has_host;
+
+		if (!again)
+			message_text(s->m, HTTP_HOST, value);
+		s->has_host = true;
+		return !again; /* RFC 9112 3.2 */
+	}
+	return true;
 }
 
-static void take_field(struct http_side *s, struct slice line, bool wanted, bool folded)
+/* `text` is one line, unfolded if it was folded. */
+static void take_field(struct http_side *s, struct slice text, bool wanted, bool cut)
 {
-	struct slice name = { .at = line.at }, value;
+	size_t n = token_bytes(text);
+	struct slice name = slice_of(text.at, n), value;
 
-	while (name.bytes < line.bytes && tchar[line.at[name.bytes]])
-		name.bytes++;
-	if (unlikely(name.bytes == 0 || name.bytes == line.bytes || line.at[name.bytes] != ':')) {
+	if (n == 0 || n == text.bytes || text.at[n] != ':') {
 		/* RFC 9112 5.1: no white space before the colon, nor anything else that is no
 		 * token. */
-		const uint8_t *colon = memchr(line.at, ':', line.bytes);
+		const uint8_t *colon = memchr(text.at, ':', text.bytes);
 
 		message_flag(s->m, FLAG_anomaly);
-		if (colon == NULL || colon == line.at || is_blank(line.at[0]))
+		if (colon == NULL || colon == text.at || is_blank(text.at[0]))
 			return;
-		name.bytes = (size_t)(colon - line.at);
+		n = (size_t)(colon - text.at);
+		name = trimmed(slice_of(text.at, n));
 	}
-	value = trimmed(slice_after(line, name.bytes + 1));
-	name = trimmed(name);
-	/* Names that matter have one of four lengths. */
-	if (name.bytes == 4 || name.bytes == 7 || name.bytes == 14 || name.bytes == 17)
-		take_framing_field(s, name, value, folded);
+	value = trimmed(slice_after(text, n + 1));
+	/* The names that matter have one of four lengths. */
+	if ((n = name.bytes, n == 4 || n == 7 || n == 14 || n == 17) && !cut &&
+	    !take_known_field(s, name, value))
+		message_flag(s->m, FLAG_anomaly);
 	if (wanted)
 		message_pair(s->m, HTTP_HEADERS, name, value);
 }
 
-/* Apart from take_field(), which would have to clear the way for so much stack each time. */
-static __attribute__((noinline)) void take_folded_field(struct http_side *s, struct slice line,
-							bool wanted)
+static void __attribute__((noinline))
+take_folded_field(struct http_side *s, struct slice text, bool wanted, bool cut)
 {
 	uint8_t room[FOLDED_BYTES];
+	bool over;
+	struct slice flat = unfold(text, room, &over), name = flat;
 
-	take_field(s, unfold(line, room), wanted, true);
+	if (over)
+		message_flag(s->m, FLAG_head_cut);
+	/* RFC 9112 5.2: obsolete. It is harmless in text; where it tells the length of a body,
+	 * readers differ. */
+	name.bytes = token_bytes(flat);
+	if (IS_WORD(name, "content-length") || IS_WORD(name, "transfer-encoding"))
+		message_flag(s->m, FLAG_anomaly);
+	take_field(s, flat, wanted, cut || over);
 }
 
 /* ---- the end of a head: how long is the body? ---- */
@@ -373,138 +562,168 @@ static void end_message(struct http_side *s, const uint8_t *end)
 	s->state = AT_START;
 }
 
-static void skip(struct conn *c, enum side side, struct http_side *s, uint64_t bytes,
-		 enum state next)
+static void skip(struct reader *r, uint64_t bytes, enum state next)
 {
-	s->state = (uint8_t)next;
-	conn_skip(c, side, bytes, s->m);
+	r->s->state = (uint8_t)next;
+	r->stop = true;
+	conn_skip(r->c, r->side, bytes, r->s->m);
+}
+
+static void become(struct reader *r, const char *name)
+{
+	r->stop = true;
+	conn_become(r->c, name);
 }
 
 /* RFC 9112 6.3, in its order; what is left of it behind the cases of responses. */
-static void begin_body(struct conn *c, enum side side, struct http_side *s, const uint8_t *end)
+static void begin_body(struct reader *r, const uint8_t *end)
 {
-	if (s->has_coding && s->has_length)
-		message_flag(s->m, FLAG_anomaly);
+	struct http_side *s = r->s;
+
 	if (s->has_coding && s->chunked) {
 		s->state = AT_CHUNK;
 	} else if (s->has_coding && s->response) {
-		skip(c, side, s, UINT64_MAX, UNTIL_CLOSE);
+		skip(r, UINT64_MAX, UNTIL_CLOSE);
 	} else if (s->has_coding) {
 		message_flag(s->m, FLAG_anomaly);
 		end_message(s, end);
 	} else if (s->has_length && s->length > 0) {
-		skip(c, side, s, s->length, IN_BODY);
+		skip(r, s->length, IN_BODY);
 	} else if (s->response && !s->has_length) {
-		skip(c, side, s, UINT64_MAX, UNTIL_CLOSE);
+		skip(r, UINT64_MAX, UNTIL_CLOSE);
 	} else {
 		end_message(s, end);
 	}
 }
 
-static void end_response_head(struct conn *c, enum side side, struct http_side *s,
-			      const uint8_t *end)
+static void end_response_head(struct reader *r, const uint8_t *end)
 {
-	struct http_conn *h = conn_state(c);
-	bool final = !s->interim;
+	struct http_side *s = r->s;
 
-	if (final && (s->note & (NOTE_CONNECT | NOTE_UPGRADE)) != 0)
-		h->undecided = false;
+	if (!s->interim && (s->note & (NOTE_CONNECT | NOTE_UPGRADE)) != 0)
+		r->h->undecided = false;
 	if (s->status == 101) {
 		if ((s->note & NOTE_UPGRADE) == 0)
 			message_flag(s->m, FLAG_anomaly);
 		end_message(s, end);
-		conn_become(c, strcmp(s->upgrade, "h2c") == 0 ? "http2" : s->upgrade);
+		become(r, strcmp(s->upgrade, "h2c") == 0 ? "http2" : s->upgrade);
 	} else if ((s->note & NOTE_CONNECT) != 0 && s->status / 100 == 2) {
 		end_message(s, end);
-		conn_become(c, NULL);
-	} else if (!final || (s->note & NOTE_HEAD) != 0 || s->status == 204 || s->status == 304) {
+		become(r, NULL);
+	} else if (s->interim || (s->note & NOTE_HEAD) != 0 || s->status == 204 ||
+		   s->status == 304) {
 		end_message(s, end);
+	} else if (s->orphan && (s->has_coding || !s->has_length || s->length > 0)) {
+		s->state = BEHIND_HEAD;
 	} else {
-		begin_body(c, side, s, end);
+		begin_body(r, end);
 	}
 }
 
-static void end_head(struct conn *c, enum side side, struct http_side *s, const uint8_t *end)
+static void end_request_head(struct reader *r, const uint8_t *end)
 {
-	struct http_conn *h = conn_state(c);
-	uint64_t note = s->note;
+	struct http_side *s = r->s;
+
+	if (s->asks_upgrade)
+		s->note |= NOTE_UPGRADE;
+	message_note(s->m, s->note);
+	if ((s->note & (NOTE_CONNECT | NOTE_UPGRADE)) != 0)
+		r->h->undecided = true;
+	begin_body(r, end);
+}
+
+static void end_head(struct reader *r, const uint8_t *end)
+{
+	struct http_side *s = r->s;
 
 	message_head(s->m, end);
-	if (s->crlf && s->lone_lf)
+	/* RFC 9112 2.2: a lone LF may end a line; a head with both kinds is read differently by
+	 * different readers. 6.1: no codings in HTTP/1.0, no Content-Length beside them. */
+	if ((s->crlf && s->lone_lf) || (s->has_coding && (s->has_length || s->http10)))
 		message_flag(s->m, FLAG_anomaly);
-	if (s->response) {
-		end_response_head(c, side, s, end);
-		return;
-	}
-	if (s->asks_upgrade && s->upgrade[0] != 0)
-		note |= NOTE_UPGRADE;
-	if (note != 0)
-		message_note(s->m, note);
-	begin_body(c, side, s, end);
-	if ((note & (NOTE_CONNECT | NOTE_UPGRADE)) != 0) {
-		h->undecided = true;
-		if (s->state == AT_START)
-			s->state = HELD;
-	}
+	if (s->response)
+		end_response_head(r, end);
+	else
+		end_request_head(r, end);
+}
+
+/* An orphan may answer a HEAD: then the next status line is where its body should be. */
+static size_t behind_head(struct reader *r, struct slice in)
+{
+	if (!may_be_status(in))
+		begin_body(r, in.at);
+	else if (in.bytes >= STATUS_BYTES)
+		end_message(r->s, in.at);
+	else if (is_all(r, in))
+		begin_body(r, in.at);
+	return 0;
 }
 
 /* ---- heads ---- */
 
 static void reset_head(struct http_side *s)
 {
-	s->has_length = s->has_coding = s->chunked = s->asks_upgrade = s->interim = false;
+	s->spoken = true;
+	s->response = s->interim = s->orphan = s->http10 = false;
+	s->has_host = s->has_length = s->has_coding = s->chunked = s->asks_upgrade = false;
 	s->length = 0;
 	s->note = 0;
 	s->status = 0;
 	s->upgrade[0] = 0;
 }
 
-static void begin_request(struct conn *c, enum side side, struct http_side *s,
-			  const struct start_line *l)
+static void begin_request(struct reader *r, const struct start_line *l)
 {
 	struct message_open open = { .kind = MESSAGE_REQUEST };
+	struct http_side *s = r->s;
 
 	reset_head(s);
 	if (l->method.bytes == 4 && memcmp(l->method.at, "HEAD", 4) == 0)
 		open.note = NOTE_HEAD;
 	else if (l->method.bytes == 7 && memcmp(l->method.at, "CONNECT", 7) == 0)
 		open.note = NOTE_CONNECT;
+	else if (l->version.bytes > 0 && l->version.at[0] == '0')
+		open.note = NOTE_SIMPLE;
 	s->note = open.note;
-	s->response = false;
-	s->m = message_begin(c, side, l->method.at, open);
+	open.note |= NOTE_UNKNOWN;
+	s->m = message_begin(r->c, r->side, l->method.at, open);
 	message_text(s->m, FIELD_METHOD, l->method);
 	message_text(s->m, FIELD_TARGET, l->target);
-	message_text(s->m, FIELD_VERSION, l->version);
+	if (l->version.bytes > 0)
+		message_text(s->m, FIELD_VERSION, l->version);
 }
 
-/* Returns false while the request may only be late. */
-static bool begin_response(struct conn *c, enum side side, struct http_side *s, const uint8_t *at,
-			   const struct start_line *l)
+/* Returns false while the request, or the rest of its head, may only be late. */
+static bool begin_response(struct reader *r, const uint8_t *at, const struct start_line *l)
 {
 	struct message_open open = { .kind = MESSAGE_RESPONSE };
+	struct http_side *s = r->s;
 	uint64_t note = 0;
-	uint16_t status = (uint16_t)((l->code.at[0] - '0') * 100 + (l->code.at[1] - '0') * 10 +
-				     (l->code.at[2] - '0'));
+	enum request_known known = conn_request_note(r->c, r->side, at, 0, &note);
 
-	if (conn_request_note(c, side, at, 0, &note) == REQUEST_NONE && !conn_waited(c, side)) {
-		conn_wait_peer(c, side);
+	if ((known == REQUEST_NONE || (note & NOTE_UNKNOWN) != 0) && !conn_waited(r->c, r->side)) {
+		conn_wait_peer(r->c, r->side);
 		return false;
 	}
 	reset_head(s);
-	s->note = note;
-	s->status = status;
 	s->response = true;
+	s->orphan = known != REQUEST_FOUND;
+	s->note = s->orphan ? 0 : note & ~(uint64_t)NOTE_UNKNOWN;
+	s->status = (uint16_t)((l->code.at[0] - '0') * 100 + (l->code.at[1] - '0') * 10 +
+			       (l->code.at[2] - '0'));
 	/* RFC 9110 15.2: 101 is the last word in HTTP; every other 1xx is not. */
-	s->interim = status / 100 == 1 && status != 101;
+	s->interim = s->status / 100 == 1 && s->status != 101;
 	if (s->interim)
 		open.kind = MESSAGE_INTERIM;
-	s->m = message_begin(c, side, at, open);
+	s->m = message_begin(r->c, r->side, at, open);
 	message_text(s->m, FIELD_CODE, l->code);
 	message_text(s->m, FIELD_VERSION, l->version);
 	if (l->reason.bytes > 0)
 		message_text(s->m, HTTP_REASON, l->reason);
-	if (status >= 500)
+	if (s->status >= 500)
 		message_failed(s->m);
+	if (s->status < 100 || s->status > 599) /* RFC 9110 15 */
+		message_flag(s->m, FLAG_anomaly);
 	return true;
 }
 
@@ -512,14 +731,49 @@ static void lost(struct http_side *s, bool dirty)
 {
 	s->state = SEARCHING;
 	s->searched = 0;
+	s->odd = s->folded = s->drop_line = s->line_start = false;
 	s->dirty = s->dirty || dirty;
 }
 
-static bool is_response_side(const struct conn *c, enum side side, struct slice in)
+/* What is here is no message. */
+static void not_a_message(struct reader *r, struct slice in)
 {
-	enum side client = conn_client(c);
+	uint64_t note = 0;
 
-	return client == SIDE_UNKNOWN ? starts_with(in, "HTTP/", 5) : client != side;
+	/* RFC 1945 6: the answer to a Simple-Request has no head. */
+	if (is_response_side(r, in) &&
+	    conn_request_note(r->c, r->side, in.at, 0, &note) == REQUEST_FOUND &&
+	    (note & NOTE_SIMPLE) != 0) {
+		lost(r->s, false);
+		skip(r, UINT64_MAX, UNTIL_CLOSE);
+	} else {
+		lost(r->s, true);
+	}
+}
+
+/* The request line is longer than what is gathered. */
+static bool read_cut_request_line(struct slice text, struct start_line *ret)
+{
+	size_t n = token_bytes(text);
+	struct slice rest = slice_after(text, n + 1);
+	const uint8_t *space = memchr(rest.at, ' ', rest.bytes);
+
+	if (text.bytes < LIMIT_BYTES || !may_be_request(text))
+		return false;
+	*ret = (struct start_line){ .method = slice_of(text.at, n), .target = rest };
+	if (space != NULL)
+		ret->target.bytes = (size_t)(space - rest.at);
+	return true;
+}
+
+static bool read_start_line(struct reader *r, const struct line *line, struct start_line *ret)
+{
+	if (is_response_side(r, line->text))
+		return !line->cut && read_status_line(line->text, ret);
+	if (line->cut)
+		return read_cut_request_line(line->text, ret);
+	return read_request_line(line->text, ret) &&
+	       (ret->version.at[0] != '0' || (!r->s->spoken && !r->s->dirty));
 }
 
 static size_t empty_lines(struct slice in)
@@ -531,73 +785,84 @@ static size_t empty_lines(struct slice in)
 	return n;
 }
 
-static size_t at_start(struct conn *c, enum side side, struct http_side *s, struct slice in)
+/* The client has asked for another protocol: what it says next is in that one, or in HTTP. */
+static bool must_wait(struct reader *r, struct slice in)
 {
-	size_t dropped, taken;
-	struct start_line l;
-	struct slice line;
-	bool response;
+	if (!r->h->undecided || is_response_side(r, in))
+		return false;
+	if (!conn_waited(r->c, r->side)) {
+		conn_wait_peer(r->c, r->side);
+		return true;
+	}
+	r->h->undecided = false;
+	return false;
+}
 
+static size_t at_start(struct reader *r, struct slice in)
+{
+	struct http_side *s = r->s;
+	struct start_line l;
+	struct line line;
+	bool simple;
+
+	if (must_wait(r, in))
+		return 0;
 	/* RFC 9112 2.2: ignore empty lines before a request line. */
-	dropped = s->searched == 0 ? empty_lines(in) : 0;
-	if (dropped > 0)
-		return dropped;
-	s->crlf = s->lone_lf = false;
-	if (!take_line(s, in, &line, &taken)) {
-		if (conn_full(c, side))
-			lost(s, true);
+	if (in.at[0] == '\r' || in.at[0] == '\n')
+		return empty_lines(in);
+	if (!take_line(r, in, false, &line)) {
+		if (!may_start(r, in))
+			not_a_message(r, in);
 		return 0;
 	}
-	response = is_response_side(c, side, in);
-	if (response ? !read_status_line(line, &l) : !read_request_line(line, &l)) {
-		lost(s, true);
+	if (!read_start_line(r, &line, &l)) {
+		not_a_message(r, in);
 		return 0;
 	}
-	if (!response)
-		begin_request(c, side, s, &l);
-	else if (!begin_response(c, side, s, line.at, &l))
+	if (l.code.bytes == 0)
+		begin_request(r, &l);
+	else if (!begin_response(r, in.at, &l))
 		return 0;
-	if (s->dirty)
+	if (s->dirty || l.odd || line.odd)
 		message_flag(s->m, FLAG_anomaly);
+	if (line.cut)
+		message_flag(s->m, FLAG_head_cut);
+	simple = (s->note & NOTE_SIMPLE) != 0 && !s->response;
+	s->http10 = l.version.bytes == 3 && l.version.at[2] == '0';
+	s->crlf = !line.lone_lf && !line.cut;
+	s->lone_lf = line.lone_lf;
 	s->dirty = false;
 	s->state = IN_HEAD;
-	if (!response && l.version.at[0] == '0')
-		end_head(c, side, s, in.at + taken); /* HTTP/0.9 has no header lines */
-	return taken;
+	if (simple)
+		end_head(r, in.at + line.taken); /* it has no header lines */
+	return line.taken;
 }
 
-/* A line longer than what is gathered: what is there of it is dropped, and the rest as it comes. */
-static size_t drop_long_line(struct http_side *s, struct slice in)
+static size_t in_head(struct reader *r, struct slice in)
 {
-	const uint8_t *lf = memchr(in.at, '\n', in.bytes);
+	struct http_side *s = r->s;
+	bool wanted = message_wants(s->m, HTTP_HEADERS);
+	size_t total = 0;
+	struct line line;
 
-	s->drop_line = lf == NULL;
-	s->searched = 0;
-	return lf == NULL ? in.bytes : (size_t)(lf - in.at) + 1;
-}
-
-static size_t in_head(struct conn *c, enum side side, struct http_side *s, struct slice in)
-{
-	bool wanted = message_wants(s->m, HTTP_HEADERS), folded;
-	size_t total = 0, taken;
-	struct slice line;
-
-	if (s->drop_line)
-		return drop_long_line(s, in);
-	while (s->state == IN_HEAD && total < in.bytes) {
-		if (!take_field_line(c, side, s, slice_after(in, total), &line, &taken, &folded)) {
-			if (!conn_full(c, side) || total > 0)
-				return total;
-			message_flag(s->m, FLAG_head_cut);
-			return drop_long_line(s, in);
+	while (s->state == IN_HEAD && !s->drop_line && total < in.bytes) {
+		if (!take_line(r, slice_after(in, total), true, &line))
+			break;
+		total += line.taken;
+		if (line.text.bytes == 0) {
+			end_head(r, in.at + total);
+			break;
 		}
-		total += taken;
-		if (line.bytes == 0)
-			end_head(c, side, s, in.at + total);
-		else if (unlikely(folded))
-			take_folded_field(s, line, wanted);
+		if (line.cut && line.text.bytes < LIMIT_BYTES)
+			break; /* the side ends, or has a hole, in this line */
+		if (line.odd)
+			message_flag(s->m, FLAG_anomaly);
+		if (line.cut)
+			message_flag(s->m, FLAG_head_cut);
+		if (line.folded)
+			take_folded_field(s, line.text, wanted, line.cut);
 		else
-			take_field(s, line, wanted, false);
+			take_field(s, line.text, wanted, line.cut);
 	}
 	return total;
 }
@@ -605,132 +870,112 @@ static size_t in_head(struct conn *c, enum side side, struct http_side *s, struc
 /* ---- chunks ---- */
 
 /* RFC 9112 7.1: 1*HEXDIG [chunk-ext]. False: no size, or one that no body has. */
-static bool read_chunk_size(struct slice line, uint64_t *ret, bool *ret_odd)
+static bool read_chunk_size(struct slice text, uint64_t *ret, bool *ret_odd)
 {
-	struct slice digits = line;
-	const uint8_t *ext = memchr(line.at, ';', line.bytes);
 	uint64_t v = 0;
+	size_t n = 0;
+	struct slice line = trimmed(text), rest;
 
-	if (ext != NULL)
-		digits.bytes = (size_t)(ext - line.at);
-	*ret_odd = trimmed(digits).bytes != digits.bytes;
-	digits = trimmed(digits);
-	for (size_t i = 0; i < digits.bytes; i++) {
-		uint8_t ch = digits.at[i], low = ch | 0x20;
+	for (; n < line.bytes; n++) {
+		uint8_t ch = line.at[n], low = ch | 0x20;
 
 		if (!is_digit(ch) && (low < 'a' || low > 'f'))
-			return false;
+			break;
 		if (v >> 59 != 0)
 			return false;
 		v = v << 4 | (uint64_t)(is_digit(ch) ? ch - '0' : low - 'a' + 10);
 	}
 	*ret = v;
-	return digits.bytes > 0;
+	rest = trimmed(slice_after(line, n));
+	/* 7.1.1: white space only around a `;`, where it ends no size. */
+	*ret_odd = line.at != text.at || (rest.bytes == 0 && n < text.bytes);
+	return n > 0 && (rest.bytes == 0 || rest.at[0] == ';');
 }
 
-static void bad_chunk(struct http_side *s)
+static size_t bad_chunk(struct http_side *s, const uint8_t *at)
 {
 	message_flag(s->m, FLAG_anomaly);
-	end_message(s, NULL);
+	end_message(s, at);
 	lost(s, false);
+	return 0;
 }
 
-static size_t at_chunk(struct conn *c, enum side side, struct http_side *s, struct slice in)
+static void at_data(struct reader *r)
 {
-	struct slice line = in;
-	size_t taken = in.bytes;
-	uint64_t size;
+	if (r->s->length == 0)
+		r->s->state = IN_TRAILER;
+	else
+		skip(r, r->s->length, IN_CHUNK);
+}
+
+static size_t at_chunk(struct reader *r, struct slice in)
+{
+	struct http_side *s = r->s;
+	struct line line;
 	bool odd;
 
-	if (s->drop_line)
-		return drop_long_line(s, in);
-	if (!take_line(s, in, &line, &taken)) {
-		if (conn_full(c, side))
-			bad_chunk(s);
+	if (!take_line(r, in, false, &line))
 		return 0;
-	}
-	if (!read_chunk_size(line, &size, &odd)) {
-		bad_chunk(s);
-		return 0;
-	}
-	if (odd)
+	if (!read_chunk_size(line.text, &s->length, &odd))
+		return bad_chunk(s, in.at);
+	if (odd || line.odd)
 		message_flag(s->m, FLAG_anomaly);
-	if (size == 0)
-		s->state = IN_TRAILER;
+	if (line.cut)
+		s->state = AT_DATA;
 	else
-		skip(c, side, s, size, IN_CHUNK);
-	return taken;
+		at_data(r);
+	return line.taken;
 }
 
 /* Behind the data of a chunk: its CRLF. */
-static size_t in_chunk(struct conn *c, enum side side, struct http_side *s, struct slice in)
+static size_t in_chunk(struct reader *r, struct slice in)
 {
-	size_t n = in.bytes > 0 && in.at[0] == '\r' ? 1 : 0;
+	struct http_side *s = r->s;
+	size_t n = in.at[0] == '\r' ? 1 : 0;
 
-	if (in.bytes == n) {
-		if (n > 0 && conn_full(c, side))
-			bad_chunk(s);
-		return 0;
-	}
-	if (in.at[n] != '\n') {
-		bad_chunk(s);
-		return 0;
-	}
+	if (in.bytes == n)
+		return is_all(r, in) ? bad_chunk(s, in.at) : 0;
+	if (in.at[n] != '\n')
+		return bad_chunk(s, in.at);
 	s->state = AT_CHUNK;
 	return n + 1;
 }
 
-static size_t in_trailer(struct conn *c, enum side side, struct http_side *s, struct slice in)
+static size_t in_trailer(struct reader *r, struct slice in)
 {
-	struct http_conn *h = conn_state(c);
-	size_t total = 0, taken;
-	struct slice line;
+	struct http_side *s = r->s;
+	struct line line;
+	size_t n;
 
-	if (s->drop_line)
-		return drop_long_line(s, in);
-	while (s->state == IN_TRAILER && total < in.bytes) {
-		if (!take_line(s, slice_after(in, total), &line, &taken))
-			return conn_full(c, side) && total == 0 ? drop_long_line(s, in) : total;
-		total += taken;
-		if (line.bytes > 0)
-			continue;
-		end_message(s, in.at + total);
-		if (h->undecided && !s->response)
-			s->state = HELD;
+	if (!take_line(r, in, false, &line))
+		return 0;
+	if (line.text.bytes == 0) {
+		end_message(s, in.at + line.taken);
+		return line.taken;
 	}
-	return total;
+	n = token_bytes(line.text);
+	if (!line.cut && !is_blank(line.text.at[0]) &&
+	    (n == line.text.bytes || line.text.at[n] != ':')) {
+		message_flag(s->m, FLAG_anomaly);
+		/* The empty line is missing, and nothing is gained by missing a message too. */
+		if (is_start_line(r, line.text, true)) {
+			end_message(s, in.at);
+			return 0;
+		}
+	}
+	return line.taken;
 }
 
 /* ---- searching ---- */
 
-/* Could a start line begin here, as far as can be seen? */
-static bool may_start(bool response, struct slice in)
-{
-	size_t n = in.bytes < 7 ? in.bytes : 7;
-
-	return response ? memcmp(in.at, "HTTP/1.", n) == 0 : tchar[in.at[0]];
-}
-
-static bool is_start_line(bool response, struct slice line)
-{
-	struct start_line l;
-
-	if (line.bytes > 0 && line.at[line.bytes - 1] == '\r')
-		line.bytes--;
-	if (response)
-		return read_status_line(line, &l);
-	return read_request_line(line, &l) && l.version.at[0] != '0';
-}
-
 /* Where to look next: behind the line end; and behind a body that should not have been there
  * the next status line may stand anywhere. */
-static size_t next_place(const struct http_side *s, bool response, struct slice in, size_t at)
+static size_t next_place(const struct reader *r, struct slice in, size_t at, const uint8_t *lf)
 {
-	const uint8_t *lf = memchr(in.at + at, '\n', in.bytes - at);
 	size_t next = lf == NULL ? in.bytes : (size_t)(lf - in.at) + 1;
 	const uint8_t *status;
 
-	if (!response || !s->dirty)
+	if (!r->s->dirty || conn_client(r->c) == r->side)
 		return next;
 	status = memmem(in.at + at + 1, next - at - 1, "HTTP/1.", 7);
 	return status == NULL ? next : (size_t)(status - in.at);
@@ -738,83 +983,92 @@ static size_t next_place(const struct http_side *s, bool response, struct slice 
 
 /* Takes everything before the next complete start line; at_start() reads that. A segment is as
  * good a place for one as a line. */
-static size_t searching(struct conn *c, enum side side, struct http_side *s, struct slice in)
+static size_t searching(struct reader *r, struct slice in)
 {
-	bool response = is_response_side(c, side, in);
+	struct http_side *s = r->s;
+	const uint8_t *lf = memchr(in.at + s->searched, '\n', in.bytes - s->searched);
 	size_t at = 0;
 
+	s->searched = 0;
 	while (at < in.bytes) {
 		struct slice left = slice_after(in, at);
-		const uint8_t *lf = memchr(left.at, '\n', left.bytes);
 
-		if (may_start(response, left)) {
-			if (lf == NULL && !conn_full(c, side) && left.bytes < START_LINE_SEARCHED)
-				return at;
-			if (lf != NULL &&
-			    is_start_line(response, slice_of(left.at, (size_t)(lf - left.at)))) {
-				s->state = AT_START;
-				s->searched = 0;
-				return at;
-			}
+		s->line_start = at > 0 ? in.at[at - 1] == '\n' : s->line_start;
+		if (lf != NULL && lf < left.at)
+			lf = memchr(left.at, '\n', left.bytes);
+		if (lf == NULL && left.bytes < START_LINE_SEARCHED && may_start(r, left) &&
+		    !is_all(r, left)) {
+			s->searched = left.bytes;
+			return at;
 		}
-		at = next_place(s, response, in, at);
+		if (lf != NULL && is_start_line(r, without_end(left.at, lf), s->line_start)) {
+			s->state = AT_START;
+			return at;
+		}
+		at = next_place(r, in, at, lf);
 	}
+	s->line_start = in.at[in.bytes - 1] == '\n';
 	return at;
 }
 
 /* ---- the dissector ---- */
 
-static size_t held(struct conn *c, enum side side, struct http_side *s)
+static size_t step(struct reader *r, struct slice in)
 {
-	struct http_conn *h = conn_state(c);
+	struct http_side *s = r->s;
 
-	if (h->undecided && !conn_waited(c, side)) {
-		conn_wait_peer(c, side);
+	if (s->state == IN_BODY || s->state == UNTIL_CLOSE) {
+		end_message(s, in.bytes > 0 ? in.at : NULL);
 		return 0;
 	}
-	h->undecided = false;
-	s->state = AT_START;
-	return 0;
-}
-
-static size_t step(struct conn *c, enum side side, struct http_side *s, struct slice in)
-{
+	if (in.bytes == 0)
+		return 0;
+	if (s->drop_line)
+		return drop_line(s, in);
 	switch ((enum state)s->state) {
-	case AT_START: return at_start(c, side, s, in);
-	case IN_HEAD: return in_head(c, side, s, in);
-	case AT_CHUNK: return at_chunk(c, side, s, in);
-	case IN_CHUNK: return in_chunk(c, side, s, in);
-	case IN_TRAILER: return in_trailer(c, side, s, in);
-	case SEARCHING: return searching(c, side, s, in);
-	case HELD: return held(c, side, s);
+	case AT_START: return at_start(r, in);
+	case IN_HEAD: return in_head(r, in);
+	case BEHIND_HEAD: return behind_head(r, in);
+	case AT_CHUNK: return at_chunk(r, in);
+	case AT_DATA: at_data(r); return 0;
+	case IN_CHUNK: return in_chunk(r, in);
+	case IN_TRAILER: return in_trailer(r, in);
+	case SEARCHING: return searching(r, in);
 	case IN_BODY:
 	case UNTIL_CLOSE: break;
 	}
-	end_message(s, NULL);
-	if (!s->response && ((struct http_conn *)conn_state(c))->undecided)
-		s->state = HELD;
 	return 0;
 }
 
 static size_t feed(struct conn *c, enum side side, struct slice in)
 {
-	struct http_side *s = &((struct http_conn *)conn_state(c))->side[side];
-	uint8_t before;
+	struct http_conn *h = conn_state(c);
+	struct reader r = { .c = c, .side = side, .h = h, .s = &h->side[side], .from = in.at };
+	struct slice left = in;
 	size_t n;
+	uint8_t before;
 
-	if (!s->begun) {
-		s->begun = true;
+	if (!r.s->begun) {
+		r.s->begun = true;
 		if (conn_is_midstream(c, side))
-			lost(s, false);
+			lost(r.s, false);
 	}
 	do {
-		before = s->state;
-		n = in.bytes > 0 || before == IN_BODY || before == UNTIL_CLOSE
-			    ? step(c, side, s, in)
-			    : 0;
+		before = r.s->state;
+		n = step(&r, left);
+		if (n > 0)
+			left = slice_after(left, n);
 		/* A change of state without a byte taken: the new state looks at the same bytes. */
-	} while (n == 0 && s->state != before && in.bytes > 0);
-	return n;
+	} while (!r.stop && left.bytes > 0 && (n > 0 || r.s->state != before));
+	return in.bytes - left.bytes;
+}
+
+/* The rest of a head will not come. */
+static void cut_head(struct http_side *s, enum flag flag)
+{
+	message_flag(s->m, flag);
+	if (!s->response)
+		message_note(s->m, s->note);
 }
 
 static enum resync gap(struct conn *c, enum side side, uint64_t bytes)
@@ -823,11 +1077,13 @@ static enum resync gap(struct conn *c, enum side side, uint64_t bytes)
 
 	(void)bytes;
 	if (s->m != NULL) {
-		message_flag(s->m, s->state == IN_HEAD ? FLAG_gap_in_head : FLAG_gap_in_body);
+		if (s->state == IN_HEAD)
+			cut_head(s, FLAG_gap_in_head);
+		else
+			message_flag(s->m, FLAG_gap_in_body);
 		end_message(s, NULL);
 	}
 	s->begun = true;
-	s->drop_line = false;
 	s->dirty = false;
 	lost(s, false);
 	return RESYNC_SEARCH;
@@ -841,52 +1097,56 @@ static void close_side(struct conn *c, enum side side, enum why why)
 	if (s->m == NULL)
 		return;
 	if (s->state == IN_HEAD)
-		message_flag(s->m, FLAG_head_cut);
+		cut_head(s, FLAG_head_cut);
 	end_message(s, NULL);
 }
 
+/* A method is a candidate before the whole of it has come. */
 static const struct pattern patterns[] = {
-	{ "^HTTP/1\\.", 0 },
-	{ "^(GET|PUT|HEAD|POST|PATCH|TRACE|DELETE|OPTIONS|CONNECT) ", 0 },
-	{ "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} [^ \\r\\n]", 0 },
-	{ "^[\\r\\n]+[A-Z]", 0 },
+	{ "^[\\r\\n]{0,4}HTTP/1\\.", 0 },
+	{ "^[\\r\\n]{0,4}[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}( [!-~]| ?$)", 0 },
 };
+
+/* RFC 9112 3.2: the four forms of a target. `GET key` is a line of other protocols as well. */
+static bool is_plain_target(struct slice method, struct slice target)
+{
+	return target.at[0] == '/' || target.at[0] == '*' || starts_with(target, "http", 4) ||
+	       (method.bytes == 7 && memcmp(method.at, "CONNECT", 7) == 0);
+}
+
+static enum guess probe_line(struct slice line)
+{
+	struct start_line l;
+
+	if (!read_request_line(line, &l))
+		return GUESS_NO;
+	return is_known_method(l.method) && is_plain_target(l.method, l.target) ? GUESS_YES
+										: GUESS_MAYBE;
+}
 
 static enum guess probe(struct slice first, uint16_t port_hint)
 {
-	static const char *const known[] = { "GET ",   "PUT ",    "HEAD ",    "POST ",   "PATCH ",
-					     "TRACE ", "DELETE ", "OPTIONS ", "CONNECT " };
 	const uint8_t *lf;
-	struct start_line l;
-	struct slice line;
+	size_t n;
 
 	(void)port_hint;
 	first = slice_after(first, empty_lines(first));
 	if (starts_with(first, "HTTP/1.", 7))
 		return GUESS_YES;
-	if (first.bytes < 7 && first.bytes > 0 && memcmp(first.at, "HTTP/1.", first.bytes) == 0)
+	if (may_be_status(first))
 		return GUESS_MORE;
-	if (starts_with(first, "PRI * HTTP/2", 12))
+	if (!may_be_request(first))
 		return GUESS_NO;
 	lf = memchr(first.at, '\n', first.bytes);
-	line = slice_of(first.at, lf == NULL ? first.bytes : (size_t)(lf - first.at));
-	if (lf != NULL && line.bytes > 0 && line.at[line.bytes - 1] == '\r')
-		line.bytes--;
-	if (lf != NULL)
-		return read_request_line(line, &l) ? GUESS_YES : GUESS_NO;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		size_t n = strlen(known[i]);
-
-		if (starts_with(first, known[i], n))
-			return GUESS_YES;
-		if (first.bytes < n && memcmp(first.at, known[i], first.bytes) == 0)
-			return GUESS_MORE;
+	n = token_bytes(first);
+	if (lf != NULL) {
+		n = (size_t)(lf - first.at);
+		return probe_line(slice_of(first.at, n - (first.at[n - 1] == '\r')));
 	}
-	for (size_t i = 0; i < first.bytes; i++)
-		if (!tchar[first.at[i]])
-			return first.at[i] == ' ' && i > 0 && i <= METHOD_BYTES ? GUESS_MORE
-										: GUESS_NO;
-	return first.bytes <= METHOD_BYTES ? GUESS_MORE : GUESS_NO;
+	if (first.bytes > n + 1 && is_known_method(slice_of(first.at, n)) &&
+	    is_plain_target(slice_of(first.at, n), slice_after(first, n + 1)))
+		return GUESS_YES;
+	return GUESS_MORE;
 }
 
 const struct dissector dissector_http1 = {

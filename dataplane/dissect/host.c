@@ -368,19 +368,38 @@ static void refuse(struct conn *c, struct conn_side *s)
 	}
 }
 
-static void identify(struct conn *c, struct conn_side *s, bool pause)
-{
-	struct slice first = slice_of(s->gathered->at, s->gathered->bytes);
-	bool last = pause || first.bytes >= IDENTIFY_PROBE_BYTES ||
-		    s->segments >= IDENTIFY_SEGMENTS;
-	uint16_t port = c->flow->key.port[side_other((enum side)s->side)];
-	uint32_t proto = DISSECTOR_NONE;
+/* Why a side is looked at. */
+enum pause { PAUSE_NONE, PAUSE_PEER_SPOKE, PAUSE_OVER };
 
+static enum guess ask(const struct conn *c, struct conn_side *s, enum pause pause, uint32_t *ret)
+{
+	uint16_t port = c->flow->key.port[side_other((enum side)s->side)];
+	struct slice first = slice_of(s->gathered->at, s->gathered->bytes);
+	uint64_t candidates = s->candidates;
+	enum guess guess;
+	bool last;
+
+	last = pause != PAUSE_NONE || first.bytes >= IDENTIFY_PROBE_BYTES ||
+	       s->segments >= IDENTIFY_SEGMENTS;
 	if (first.bytes > IDENTIFY_PROBE_BYTES)
 		first.bytes = IDENTIFY_PROBE_BYTES;
-	if (s->refused)
+	guess = identify_side(c->host->identify, first, port, last, &s->candidates, ret);
+	if (guess != GUESS_NO || pause == PAUSE_OVER || s->midstream ||
+	    first.bytes >= IDENTIFY_SCAN_BYTES)
+		return guess;
+	/* Three segments, or the peer's first, are enough for a yes. For a no they are not where
+	 * segments are of a few bytes each, or come out of order. */
+	s->candidates = candidates;
+	return identify_side(c->host->identify, first, port, false, &s->candidates, ret);
+}
+
+static void identify(struct conn *c, struct conn_side *s, enum pause pause)
+{
+	uint32_t proto = DISSECTOR_NONE;
+
+	if (s->gathered == NULL || s->refused)
 		return;
-	switch (identify_side(c->host->identify, first, port, last, &s->candidates, &proto)) {
+	switch (ask(c, s, pause, &proto)) {
 	case GUESS_YES:
 	case GUESS_MAYBE:
 		speak(c, proto);
@@ -403,9 +422,9 @@ static void undecided(struct conn *c, struct conn_side *s, uint64_t offset, stru
 		s->segments++;
 	/* The other side speaking is the pause that a short first message was waiting for. */
 	if (o->gathered != NULL && !o->refused)
-		identify(c, o, true);
+		identify(c, o, PAUSE_PEER_SPOKE);
 	if (c->phase == CONN_UNDECIDED)
-		identify(c, s, false);
+		identify(c, s, PAUSE_NONE);
 	if (c->phase != CONN_UNDECIDED || s->gathered == NULL)
 		return;
 	if (s->refused && s->gathered->bytes > c->host->settings.head_bytes)
@@ -497,7 +516,7 @@ static void deliver(void *context, struct flow *f, enum side side, uint64_t offs
 static void offer_rest(struct conn *c, struct conn_side *s)
 {
 	if (c->phase == CONN_UNDECIDED && s->gathered != NULL && !s->refused)
-		identify(c, s, true);
+		identify(c, s, PAUSE_OVER);
 	s->last = true;
 	if (c->phase == CONN_SPOKEN)
 		decide(c, s);
@@ -674,7 +693,7 @@ static uint64_t timers(void *context, uint64_t now_ns)
 		}
 		if (conn_of(s)->phase == CONN_UNDECIDED) {
 			wait_end(h, s);
-			identify(conn_of(s), s, true);
+			identify(conn_of(s), s, PAUSE_OVER);
 		} else {
 			decide(conn_of(s), s);
 			if (s->closing)

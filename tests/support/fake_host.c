@@ -110,8 +110,10 @@ static size_t call_feed(struct conn *c, struct fake_side *s, struct slice in)
 /* Offers what is pending until nothing more is taken. Returns whether anything was. */
 static bool offer(struct conn *c, struct fake_side *s)
 {
-	struct slice in = slice_of(guarded_put(&s->guarded, s->pending, s->pending_bytes),
-				   s->pending_bytes);
+	const uint8_t *at = c->settings.in_place
+				    ? s->pending
+				    : guarded_put(&s->guarded, s->pending, s->pending_bytes);
+	struct slice in = slice_of(at, s->pending_bytes);
 	size_t before = in.bytes;
 	bool call = false;
 
@@ -136,8 +138,8 @@ static bool offer(struct conn *c, struct fake_side *s)
 		s->at += n;
 		in = slice_after(in, n);
 	}
-	if (in.bytes > 0)
-		memcpy(s->pending, in.at, in.bytes);
+	if (in.bytes > 0 && in.at != s->pending)
+		memmove(s->pending, in.at, in.bytes);
 	s->pending_bytes = in.bytes;
 	return in.bytes < before;
 }
@@ -603,5 +605,5 @@ void message_end(struct message *m, const uint8_t *end)
 	MUST(!m->ended);
 	s = &m->conn->side[m->side];
 	m->ended = true;
-	m->end = end != NULL ? offset_of(s, end) : s->at + (s->feeding ? s->in.bytes : 0);
+	m->end = end != NULL ? offset_of(s, end) : s->at;
 }

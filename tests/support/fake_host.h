@@ -21,6 +21,7 @@ struct fake_settings {
 	bool client_unknown;  /* nobody saw the SYN */
 	bool midstream;       /* of both sides */
 	bool without_headers; /* message_wants() says no to FIELD_PAIRS */
+	bool in_place;        /* input is not copied to the page: for measuring what feed() costs */
 };
 
 struct message {

@@ -147,7 +147,7 @@ def every_test_mirrors_a_source():
 
 def beside_the_sources(base):
     """Tests of a whole folder: every back end's promises, and what must hold for the stages together."""
-    return os.path.basename(base) in ("conformance", "balances", "conversation", "pipeline")
+    return os.path.basename(base) in ("conformance", "balances", "conversation", "http1_streams")
 
 
 def allowed(folder):
