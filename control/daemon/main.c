@@ -61,6 +61,7 @@ static void set_signals(void)
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL); /* a limit on file sizes is an error like any other */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 

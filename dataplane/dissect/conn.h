@@ -50,7 +50,8 @@ struct conn_side {
 	uint64_t candidates;    /* dissectors still possible while undecided */
 	bool refused;           /* no dissector wants it */
 	/* waiting */
-	uint64_t wait_since_ns; /* 0: has not waited since it last moved */
+	bool listed;            /* among those whose wait has an end */
+	uint64_t wait_since_ns; /* while it is listed */
 	struct conn_side *wait_prev, *wait_next;
 };
 

@@ -16,11 +16,11 @@ static void finish_closed(struct conn *c, struct conn_side *s);
 
 /* ---- waiting for the peer ---- */
 
-static void wait_end(struct host *h, struct conn_side *s)
+static void unlist(struct host *h, struct conn_side *s)
 {
-	if (!s->waiting)
+	if (!s->listed)
 		return;
-	s->waiting = false;
+	s->listed = false;
 	if (s->wait_prev == NULL)
 		h->wait_first = s->wait_next;
 	else
@@ -31,28 +31,28 @@ static void wait_end(struct host *h, struct conn_side *s)
 		s->wait_next->wait_prev = s->wait_prev;
 }
 
-/* The list is in order of `wait_since_ns`: a side that goes on waiting keeps its time. */
+static void wait_end(struct host *h, struct conn_side *s)
+{
+	s->waiting = false;
+	unlist(h, s);
+}
+
+/* A side that waits on, having taken nothing, keeps its time and its place in the list. So whoever
+ * is put there is the newest, and nobody has to look for his place. */
 static void wait_begin(struct host *h, struct conn_side *s)
 {
-	struct conn_side *before = h->wait_last;
-
-	if (s->waiting)
-		return;
-	if (s->wait_since_ns == 0)
-		s->wait_since_ns = h->clock->now_ns;
-	while (before != NULL && before->wait_since_ns > s->wait_since_ns)
-		before = before->wait_prev;
 	s->waiting = true;
-	s->wait_prev = before;
-	s->wait_next = before == NULL ? h->wait_first : before->wait_next;
-	if (before == NULL)
+	if (s->listed)
+		return;
+	s->listed = true;
+	s->wait_since_ns = h->clock->now_ns;
+	s->wait_prev = h->wait_last;
+	s->wait_next = NULL;
+	if (h->wait_last == NULL)
 		h->wait_first = s;
 	else
-		before->wait_next = s;
-	if (s->wait_next == NULL)
-		h->wait_last = s;
-	else
-		s->wait_next->wait_prev = s;
+		h->wait_last->wait_next = s;
+	h->wait_last = s;
 	if (s->wait_since_ns + h->settings.gap_wait_ns < *h->due_ns)
 		*h->due_ns = s->wait_since_ns + h->settings.gap_wait_ns;
 }
@@ -192,9 +192,12 @@ static bool feed_gathered(struct conn *c, struct conn_side *s)
 		return false;
 	taken = feed(c, s, slice_of(g->at, g->bytes));
 	s->anew = false;
-	if (taken > 0) {
-		s->wait_since_ns = 0;
+	if (taken > 0)
 		gathered_drop(c, s, taken);
+	if (s->listed && (taken > 0 || !s->waiting)) {
+		unlist(c->host, s);
+		if (s->waiting)
+			wait_begin(c->host, s); /* for something new */
 	}
 	return taken > 0;
 }
@@ -206,7 +209,7 @@ static void settle(struct conn *c, struct conn_side *moved)
 	struct conn_side *s = &c->side[side_other((enum side)moved->side)];
 
 	while ((s->waiting || s->anew) && c->phase == CONN_SPOKEN) {
-		wait_end(c->host, s);
+		s->waiting = false;
 		if (!feed_gathered(c, s))
 			return;
 		if (s->closing && !s->waiting)
@@ -361,11 +364,23 @@ static void refuse(struct conn *c, struct conn_side *s)
 		return;
 	}
 	s->refused = true;
-	if (o->refused || s->gathered->bytes > c->host->settings.head_bytes) {
+	if (o->refused) {
 		become_opaque(c);
 		give_up_side(c, &c->side[SIDE_A]);
 		give_up_side(c, &c->side[SIDE_B]);
 	}
+}
+
+/* Nobody knew the side's beginning, and the other side has not spoken: little is kept for it.
+ * Should it tell the protocol after all, this side is joined in the middle. */
+static void pass_over(struct conn *c, struct conn_side *s, struct slice bytes)
+{
+	if (s->gathered != NULL) {
+		s->at += take_opaque(c, slice_of(s->gathered->at, s->gathered->bytes));
+		gathered_free(c->host, s);
+	}
+	s->midstream = true;
+	s->at += take_opaque(c, bytes);
 }
 
 /* Why a side is looked at. */
@@ -413,11 +428,15 @@ static void identify(struct conn *c, struct conn_side *s, enum pause pause)
 static void undecided(struct conn *c, struct conn_side *s, uint64_t offset, struct slice bytes)
 {
 	struct conn_side *o = &c->side[side_other((enum side)s->side)];
+	size_t kept = s->gathered == NULL ? 0 : s->gathered->bytes;
 
+	if (s->refused && kept + bytes.bytes > IDENTIFY_PROBE_BYTES) {
+		pass_over(c, s, bytes);
+		return;
+	}
 	gather(c, s, offset, bytes);
 	if (s->gathered == NULL)
 		return;
-	wait_end(c->host, s);
 	if (s->segments < UINT8_MAX)
 		s->segments++;
 	/* The other side speaking is the pause that a short first message was waiting for. */
@@ -427,10 +446,10 @@ static void undecided(struct conn *c, struct conn_side *s, uint64_t offset, stru
 		identify(c, s, PAUSE_NONE);
 	if (c->phase != CONN_UNDECIDED || s->gathered == NULL)
 		return;
-	if (s->refused && s->gathered->bytes > c->host->settings.head_bytes)
-		refuse(c, s);
-	else if (!s->refused)
+	if (!s->refused)
 		wait_begin(c->host, s); /* a pause will do as well as more bytes */
+	else if (s->gathered->bytes > IDENTIFY_PROBE_BYTES)
+		pass_over(c, s, slice_of(NULL, 0));
 }
 
 /* ---- the sink ---- */

@@ -174,12 +174,12 @@ static void fill_message(struct record_message *to, const struct message *m)
 static uint64_t latency(const struct message *request, const struct message *response,
 			uint32_t *flags)
 {
-	if (response->early) {
-		*flags |= FLAG_early_response;
+	if (!response->early && request->end_epoch != response->epoch) {
+		*flags |= FLAG_clock_backwards;
 		return 0;
 	}
-	if (request->end_epoch != response->epoch || response->ts_ns < request->end_ts_ns) {
-		*flags |= FLAG_clock_backwards;
+	if (response->early || response->ts_ns < request->end_ts_ns) {
+		*flags |= FLAG_early_response;
 		return 0;
 	}
 	return response->ts_ns - request->end_ts_ns;

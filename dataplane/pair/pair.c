@@ -7,16 +7,21 @@
 #include "dataplane/base/ensure.h"
 #include "dataplane/emit/emit.h"
 
+/* Messages kept for the next ones; a flood must not hold memory for good. */
+enum { POOL_MESSAGES = 4096 };
+
 /* ---- messages ---- */
 
 struct message *pair_message(struct pair *p)
 {
 	struct message *m = p->pool;
 
-	if (likely(m != NULL))
+	if (likely(m != NULL)) {
 		p->pool = m->next;
-	else
+		p->pooled--;
+	} else {
 		m = arena_take(p->arena, sizeof(*m));
+	}
 	if (unlikely(m == NULL)) {
 		count(p->counters, out_of_memory);
 		return NULL;
@@ -49,8 +54,13 @@ static void message_free(struct pair *p, struct message *m)
 	if (m->fields != m->inline_fields)
 		arena_give(p->arena, m->fields, m->fields_room);
 	arena_give(p->arena, m->body, m->body_room);
+	if (p->pooled == POOL_MESSAGES) {
+		arena_give(p->arena, m, sizeof(*m));
+		return;
+	}
 	m->next = p->pool;
 	p->pool = m;
+	p->pooled++;
 }
 
 static bool fields_grow(struct pair *p, struct message *m, uint32_t need)

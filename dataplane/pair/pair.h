@@ -108,6 +108,7 @@ struct pair {
 	struct stage_timer *timer;
 	struct pair_settings settings;
 	struct message *pool;
+	uint32_t pooled;
 	struct message *due_first, *due_last;
 	uint64_t open_requests, open_responses; /* the gauges */
 };

@@ -15,6 +15,8 @@
 struct piece {
 	uint64_t from, to; /* offsets */
 	const uint8_t *at; /* of `from` */
+	struct held *
+		near; /* a held segment that begins before `from`, to look from; NULL: none known */
 	struct segment segment;
 };
 
@@ -256,8 +258,7 @@ static void duplicate(struct reassembly *r, struct flow *f, enum side side, cons
 }
 
 /* The piece begins inside a held segment: that part of it is a copy. */
-static void overlap_held(struct reassembly *r, struct direction *d, const struct held *h,
-			 struct piece *p)
+static void overlap_held(struct reassembly *r, struct direction *d, struct held *h, struct piece *p)
 {
 	uint64_t end = h->offset + h->bytes;
 	uint64_t to = end < p->to ? end : p->to;
@@ -266,17 +267,18 @@ static void overlap_held(struct reassembly *r, struct direction *d, const struct
 	window_note_duplicate(r, d, to - p->from,
 			      window_compare_held(h, p->from, piece_bytes(p, to)));
 	piece_drop(p, to);
+	p->near = h;
 }
 
 /* Hold what lies between two held segments, or declare a gap when there is no room. Returns false
  * when a gap was declared: the caller looks again where the piece stands. */
-static bool hold_or_give_way(struct reassembly *r, struct flow *f, enum side side,
-			     const struct piece *p, uint64_t to)
+static bool hold_or_give_way(struct reassembly *r, struct flow *f, enum side side, struct piece *p,
+			     uint64_t to)
 {
 	struct direction *d = &f->direction[side];
 
 	if (window_has_room(r, d, to - p->from)) {
-		if (!window_hold(r, d, p->from, piece_bytes(p, to), &p->segment)) {
+		if (!window_hold(r, d, &p->near, p->from, piece_bytes(p, to), &p->segment)) {
 			count(r->counters, out_of_memory);
 			count_by(r->counters, discarded_worker_cap, to - p->from);
 		}
@@ -285,6 +287,7 @@ static bool hold_or_give_way(struct reassembly *r, struct flow *f, enum side sid
 	to = d->held != NULL && d->held->offset < p->from ? d->held->offset : p->from;
 	gap_declare(r, f, side, to);
 	deliver_held(r, f, side);
+	p->near = NULL;
 	return false;
 }
 
@@ -316,7 +319,7 @@ static void place_step(struct reassembly *r, struct flow *f, enum side side, str
 		piece_drop(p, to);
 		return;
 	}
-	h = window_find(d, p->from);
+	h = window_find(d, p->near, p->from);
 	if (h != NULL && h->offset <= p->from) {
 		overlap_held(r, d, h, p);
 		return;
@@ -326,6 +329,7 @@ static void place_step(struct reassembly *r, struct flow *f, enum side side, str
 		deliver(r, f, side, piece_bytes(p, to), &p->segment);
 		piece_drop(p, to);
 		deliver_held_under(r, f, side, p);
+		p->near = NULL; /* it may have gone out */
 	} else if (hold_or_give_way(r, f, side, p, to)) {
 		piece_drop(p, to);
 	}

@@ -42,8 +42,8 @@ struct sink {
 		    bool cut);
 	void (*close)(void *context, struct flow *f, enum side side, enum why why);
 	void (*end)(void *context, struct flow *f);
-	/* forget - the flow is freed or opened anew: late packets of the connection can no longer come. NULL:
-	 * nothing to do. Only a sink with forget() may keep flow->sink after end(). */
+	/* forget - the flow is freed or opened anew: late packets of the connection can no longer
+	 * come. NULL: nothing to do. Only a sink with forget() may keep flow->sink after end(). */
 	void (*forget)(void *context, struct flow *f);
 	/* compare - how many of `bytes` differ from what the sink still keeps of them; NULL: it
 	 * keeps nothing. */

@@ -12,9 +12,9 @@ bool window_has_room(const struct reassembly *r, const struct direction *d, uint
 	       r->held_bytes + bytes <= r->settings.held_worker_bytes;
 }
 
-static void link_held(struct direction *d, struct held *h)
+static void link_held(struct direction *d, struct held *near, struct held *h)
 {
-	struct held **at = &d->held;
+	struct held **at = near == NULL ? &d->held : &near->next;
 
 	if (d->held_last != NULL && d->held_last->offset < h->offset)
 		at = &d->held_last->next;
@@ -26,8 +26,8 @@ static void link_held(struct direction *d, struct held *h)
 		d->held_last = h;
 }
 
-bool window_hold(struct reassembly *r, struct direction *d, uint64_t offset, struct slice bytes,
-		 const struct segment *from)
+bool window_hold(struct reassembly *r, struct direction *d, struct held **near, uint64_t offset,
+		 struct slice bytes, const struct segment *from)
 {
 	struct held *h = arena_take(r->arena, sizeof(*h) + bytes.bytes);
 
@@ -43,20 +43,21 @@ bool window_hold(struct reassembly *r, struct direction *d, uint64_t offset, str
 		.conflict = from->conflict,
 	};
 	memcpy(h->data, bytes.at, bytes.bytes);
-	link_held(d, h);
+	link_held(d, *near, h);
+	*near = h;
 	d->held_bytes += h->bytes;
 	d->held_count++;
 	r->held_bytes += h->bytes;
 	return true;
 }
 
-struct held *window_find(const struct direction *d, uint64_t offset)
+struct held *window_find(const struct direction *d, struct held *near, uint64_t offset)
 {
 	const struct held *last = d->held_last;
 
 	if (last == NULL || last->offset + last->bytes <= offset)
 		return NULL;
-	for (struct held *h = d->held; h != NULL; h = h->next)
+	for (struct held *h = near != NULL ? near : d->held; h != NULL; h = h->next)
 		if (h->offset + h->bytes > offset)
 			return h;
 	return NULL;

@@ -10,12 +10,15 @@
 bool window_has_room(const struct reassembly *r, const struct direction *d, uint64_t bytes);
 
 /* window_hold - copy `bytes` for later. [offset, +bytes) must not overlap what is held. False: no
- * memory. Cost: constant at either end of the list, else one step per segment before it. */
-bool window_hold(struct reassembly *r, struct direction *d, uint64_t offset, struct slice bytes,
-		 const struct segment *from);
+ * memory. *near is a held segment that begins before `offset`, or NULL; it becomes the new one.
+ * Cost: constant at either end of the list, else one step per segment between *near and its place.
+ */
+bool window_hold(struct reassembly *r, struct direction *d, struct held **near, uint64_t offset,
+		 struct slice bytes, const struct segment *from);
 
-/* window_find - the first held segment that ends after `offset`, or NULL. */
-struct held *window_find(const struct direction *d, uint64_t offset);
+/* window_find - the first held segment that ends after `offset`, or NULL. Looks from `near` on: one
+ * that begins before `offset`, or NULL for the first. */
+struct held *window_find(const struct direction *d, struct held *near, uint64_t offset);
 
 /* window_pop - take the first held segment off the list; it still counts until window_free(). */
 struct held *window_pop(struct reassembly *r, struct direction *d);
@@ -41,7 +44,8 @@ uint64_t window_bytes_in_gaps(const struct direction *d, uint64_t from, uint64_t
 bool window_keep_syn(struct reassembly *r, struct direction *d, const struct packet *p);
 void window_drop_syn(struct reassembly *r, struct direction *d);
 
-/* window_drop_held - the direction ends: what is still held lies beyond its FIN, or had to make room. */
+/* window_drop_held - the direction ends: what is still held lies beyond its FIN, or had to make
+ * room. */
 void window_drop_held(struct reassembly *r, struct direction *d);
 
 /* window_clear - give everything back that the direction still has. */

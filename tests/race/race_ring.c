@@ -423,7 +423,8 @@ static void a_scribbling_producer_cannot_lead_the_consumer_outside(void **state)
 	assert_non_null(other_data);
 	scribbler[0] = scribbler_start(&words);
 	scribbler[1] = scribbler_start(&data);
-	for (uint32_t i = 0; i < SCRIBBLES; i++) {
+	/* On a busy machine it may take long until nonsense happens to look right. */
+	for (uint32_t i = 0; i < SCRIBBLES || (begun == 0 && i < 1000 * SCRIBBLES); i++) {
 		/* A consumer that was told nonsense detaches, and one attaches again. */
 		if (ring_consumer_init(&t.rx, t.data, RING, &t.s->up, &t.s->down) == 0) {
 			begun++;

@@ -1317,20 +1317,21 @@ static void a_flow_refused_on_both_sides_is_opaque(void **state)
 	assert_null(r->host.wait_first);
 }
 
-static void a_side_refused_waits_for_the_other_up_to_the_head_limit(void **state)
+static void little_is_kept_of_a_side_that_was_refused(void **state)
 {
 	struct rig *r = *state;
 	static char page[1000];
 
 	memset(page, 'z', sizeof(page));
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		rig_send(r, SIDE_A, page, sizeof(page));
 	assert_int_equal(counted(r, C_flows_opaque), 0);
-	rig_send(r, SIDE_A, page, sizeof(page));
-	assert_int_equal(counted(r, C_flows_opaque), 1);
 	assert_int_equal(counted(r, C_opaque_bytes), 5000);
-	S("too late to tell\n");
-	assert_int_equal(tape.calls, 0);
+	S("an answer\n");
+	assert_fed(0, "tape", SIDE_B, "an answer\n");
+	C("a line\n"); /* the refused side is joined in the middle */
+	assert_fed(1, "tape", SIDE_A, "a line\n");
+	assert_int_equal(counted(r, C_opaque_bytes), 5000);
 }
 
 static void a_flow_that_ends_undecided_is_opaque(void **state)
@@ -1542,7 +1543,7 @@ int main(void)
 		T(what_one_side_cannot_tell_the_other_may),
 		T(the_end_of_a_side_is_not_forgotten_before_the_protocol_is_known),
 		T(a_flow_refused_on_both_sides_is_opaque),
-		T(a_side_refused_waits_for_the_other_up_to_the_head_limit),
+		T(little_is_kept_of_a_side_that_was_refused),
 		T(a_flow_that_ends_undecided_is_opaque),
 		T(a_side_joined_in_the_middle_is_looked_at_afresh),
 		T(a_side_joined_in_the_middle_is_looked_at_so_many_times),

@@ -252,7 +252,7 @@ static void latency_is_never_negative_and_never_across_a_setting_of_the_clock(vo
 	emit_both(b);
 	r = hear(b);
 	assert_int_equal(r->latency_ns, 0);
-	assert_int_equal(r->flags, FLAG_clock_backwards);
+	assert_int_equal(r->flags, FLAG_early_response);
 	b->response.ts_ns = 2000;
 	b->response.epoch = b->response.end_epoch = 1;
 	emit_both(b);

@@ -60,11 +60,12 @@ static struct slice text(const char *s)
 
 static void hold(struct bed *b, uint64_t offset, const char *s)
 {
+	struct held *near = NULL;
 	const struct segment from = {
 		.ts_ns = offset + 1000, .number = offset + 2000, .acked = offset + 3000, .epoch = 4
 	};
 
-	assert_true(window_hold(&b->r, b->d, offset, text(s), &from));
+	assert_true(window_hold(&b->r, b->d, &near, offset, text(s), &from));
 }
 
 /* ---- holding ---- */
@@ -149,14 +150,14 @@ static void the_first_segment_that_ends_later_is_found(void **state)
 {
 	struct bed *b = *state;
 
-	assert_null(window_find(b->d, 0));
+	assert_null(window_find(b->d, NULL, 0));
 	hold(b, 10, "abcde");
 	hold(b, 20, "fghij");
-	assert_int_equal(window_find(b->d, 0)->offset, 10);
-	assert_int_equal(window_find(b->d, 14)->offset, 10);
-	assert_int_equal(window_find(b->d, 15)->offset, 20);
-	assert_int_equal(window_find(b->d, 24)->offset, 20);
-	assert_null(window_find(b->d, 25));
+	assert_int_equal(window_find(b->d, NULL, 0)->offset, 10);
+	assert_int_equal(window_find(b->d, NULL, 14)->offset, 10);
+	assert_int_equal(window_find(b->d, NULL, 15)->offset, 20);
+	assert_int_equal(window_find(b->d, NULL, 24)->offset, 20);
+	assert_null(window_find(b->d, NULL, 25));
 }
 
 static void clearing_discards_what_is_held(void **state)
