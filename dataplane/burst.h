@@ -43,6 +43,30 @@ enum link_type {
 	LINK_LINUX_SLL2 = 276,
 };
 
+/* link_type_known - can decode read such frames? */
+static inline bool link_type_known(uint16_t link)
+{
+	switch ((enum link_type)link) {
+	case LINK_NULL:
+	case LINK_ETHERNET:
+	case LINK_PPP:
+	case LINK_RAW_OLD:
+	case LINK_RAW_OPENBSD:
+	case LINK_PPP_HDLC:
+	case LINK_PPP_ETHER:
+	case LINK_RAW:
+	case LINK_CISCO_HDLC:
+	case LINK_IEEE80211:
+	case LINK_LOOP:
+	case LINK_LINUX_SLL:
+	case LINK_IEEE80211_RADIOTAP:
+	case LINK_IPV4:
+	case LINK_IPV6:
+	case LINK_LINUX_SLL2: return true;
+	}
+	return false;
+}
+
 enum tcp_flag {
 	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,

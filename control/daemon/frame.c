@@ -108,7 +108,7 @@ char *frame_start(const struct settings *s, const char *version, uint32_t worker
 static uint64_t merge(struct histogram *sum, const struct region_reader *regions, uint32_t count,
 		      uint32_t protocol)
 {
-	uint64_t observations = 0;
+	uint64_t observations = 0, max_ns;
 
 	for (uint32_t r = 0; r < count; r++) {
 		if (protocol >= regions[r].protocols)
@@ -120,6 +120,10 @@ static uint64_t merge(struct histogram *sum, const struct region_reader *regions
 			atomic_fetch_add_explicit(&sum->count[i], n, memory_order_relaxed);
 			observations += n;
 		}
+		max_ns = atomic_load_explicit(&regions[r].histogram[protocol].max_ns,
+					      memory_order_relaxed);
+		if (max_ns > atomic_load_explicit(&sum->max_ns, memory_order_relaxed))
+			atomic_store_explicit(&sum->max_ns, max_ns, memory_order_relaxed);
 	}
 	return observations;
 }
@@ -129,11 +133,9 @@ static char *put_latency(char *at, const char *name, const struct histogram *h, 
 	static const struct {
 		const char *key;
 		double quantile;
-	} shown[] = { { "p50_ns", 0.5 },
-		      { "p90_ns", 0.9 },
-		      { "p99_ns", 0.99 },
-		      { "p999_ns", 0.999 },
-		      { "max_ns", 1.0 } };
+	} shown[] = {
+		{ "p50_ns", 0.5 }, { "p90_ns", 0.9 }, { "p99_ns", 0.99 }, { "p999_ns", 0.999 }
+	};
 	bool bad = false;
 
 	at = json_string(at, name, strlen(name), &bad);
@@ -144,6 +146,8 @@ static char *put_latency(char *at, const char *name, const struct histogram *h, 
 		*at++ = ':';
 		at = json_number(at, histogram_quantile(h, shown[i].quantile));
 	}
+	at = json_number(json_literal(at, ",\"max_ns\":"),
+			 atomic_load_explicit(&h->max_ns, memory_order_relaxed));
 	return json_literal(at, "},");
 }
 

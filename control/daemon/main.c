@@ -294,6 +294,10 @@ static int run(struct daemon *d, const struct text_format *format)
 		return STATUS_OUTPUT;
 	}
 	stats_init(&d->stats, d->settings->stats_interval_ns, (pid_t)d->hello.pid);
+	if (d->restarted) {
+		books_take(&d->books, d->region, d->hello.workers);
+		stats_go_on(&d->stats, &d->books);
+	}
 	progress_init(&d->progress, d->settings->progress != 0, now_ns);
 	drain_all(d);
 	close_books(d);
@@ -312,7 +316,6 @@ int main(int argc, char **argv)
 	static struct daemon d;
 	const struct text_format *format;
 	int fd = settings_fd(argc, argv), err, status;
-	pid_t parent = getppid();
 
 	log_open("weir", LOG_INFO);
 	if (fd < 0) {
@@ -335,17 +338,18 @@ int main(int argc, char **argv)
 	d.books.live = d.settings->live != 0;
 	set_signals();
 	err = attach(&d);
-	if (err == -EINTR)
-		return STATUS_DONE; /* stopped before there was anything to drain */
-	if (err < 0) {
+	if (err == 0) {
+		status = run(&d, format);
+		detach(&d);
+	} else if (err == -EINTR) {
+		status = STATUS_DONE; /* stopped before there was anything to drain */
+	} else {
 		log_error("cannot attach to the dataplane in %s: %s", d.settings->runtime,
 			  strerror(-err));
-		return STATUS_SOURCE;
+		status = STATUS_SOURCE;
 	}
-	status = run(&d, format);
-	detach(&d);
 	/* weir, who would have done it, was killed: nothing stays behind. */
-	if (getppid() != parent)
+	if (getppid() != (pid_t)d.settings->weir_pid)
 		runtime_remove(d.settings->runtime);
 	return status;
 }

@@ -97,22 +97,6 @@ static int usable_cores(void)
 
 /* ---- the lines ---- */
 
-void stats_init(struct stats *s, uint64_t interval_ns, pid_t dataplane)
-{
-	*s = (struct stats){ .interval_ns = interval_ns, .last_ns = clock_monotonic_ns() };
-	s->process[0].pid = getpid();
-	s->process[1].pid = dataplane;
-	if (interval_ns == 0)
-		return;
-	read_processes(s);
-	s->cpu_ns = cpu_of_all(s);
-}
-
-bool stats_due(const struct stats *s, uint64_t now_ns)
-{
-	return s->interval_ns != 0 && now_ns - s->last_ns >= s->interval_ns;
-}
-
 static uint64_t sum_term(const struct books *b, const char *term)
 {
 	uint64_t sum = 0;
@@ -143,6 +127,27 @@ static void take_counts(const struct books *b, uint64_t count[STATS_COUNTS])
 	};
 
 	memcpy(count, now, sizeof(now));
+}
+
+void stats_init(struct stats *s, uint64_t interval_ns, pid_t dataplane)
+{
+	*s = (struct stats){ .interval_ns = interval_ns, .last_ns = clock_monotonic_ns() };
+	s->process[0].pid = getpid();
+	s->process[1].pid = dataplane;
+	if (interval_ns == 0)
+		return;
+	read_processes(s);
+	s->cpu_ns = cpu_of_all(s);
+}
+
+void stats_go_on(struct stats *s, const struct books *b)
+{
+	take_counts(b, s->count);
+}
+
+bool stats_due(const struct stats *s, uint64_t now_ns)
+{
+	return s->interval_ns != 0 && now_ns - s->last_ns >= s->interval_ns;
 }
 
 static void put_stamp(FILE *to)

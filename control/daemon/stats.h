@@ -52,6 +52,9 @@ struct stats {
 /* stats_init - for this process and the dataplane. */
 void stats_init(struct stats *s, uint64_t interval_ns, pid_t dataplane);
 
+/* stats_go_on - count from what the books say now: for a control that took over in the middle. */
+void stats_go_on(struct stats *s, const struct books *b);
+
 /* stats_due - is it time for the next lines? */
 bool stats_due(const struct stats *s, uint64_t now_ns);
 

@@ -1,5 +1,6 @@
 /* read - `weir read`: captures in, pairs out, by two supervised daemons. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,10 +94,12 @@ static int run(struct settings *s)
 	char name[sizeof("read-") + sizeof(s->run)];
 	int settings_fd, status, err;
 
+	(void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like any other */
 	(void)snprintf(name, sizeof(name), "read-%s", s->run);
 	err = runtime_make(&base, name, s->runtime, sizeof(s->runtime));
 	if (err < 0)
 		return complain("no runtime directory can be made", err);
+	s->weir_pid = (uint64_t)getpid();
 	settings_fd = settings_seal(s);
 	if (settings_fd < 0) {
 		status = complain("the settings cannot be sealed", settings_fd);

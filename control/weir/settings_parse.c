@@ -423,6 +423,11 @@ static int check_sources(struct parse *p)
 			return refuse(p, STATUS_SOURCE, "%.200s: no such file", at);
 	if (check_not_overwritten(p, "output", p->settings->output) < 0)
 		return -EINVAL;
+	if (strcmp(p->settings->ledger, "-") == 0)
+		return refuse(p, STATUS_USAGE, "--ledger needs a file; the table is on standard error");
+	if (p->settings->ledger[0] != 0 && strcmp(p->settings->ledger, p->settings->output) == 0)
+		return refuse(p, STATUS_USAGE, "--ledger %.200s would overwrite the output",
+			      p->settings->ledger);
 	return check_not_overwritten(p, "ledger", p->settings->ledger);
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dataplane/base/compiler.h"
 #include "dataplane/rx/capture_file.h"
 #include "dataplane/rx/inputs.h"
 #include "dataplane/rx/rx.h"
@@ -17,8 +18,10 @@ struct file_port {
 	struct rx_port_head head;
 	struct capture capture;
 	struct inputs inputs;
-	uint32_t current; /* input being read; inputs.count: the last one is over */
-	uint32_t damaged; /* inputs that were */
+	uint32_t current;     /* input being read; inputs.count: the last one is over */
+	uint32_t damaged;     /* inputs that were */
+	uint32_t told_inputs; /* inputs up to here need no word about unknown link types any more */
+	bool is_first;        /* the first worker's port */
 	uint64_t received;
 	uint64_t past_bytes;    /* on disk, of the inputs before the current one */
 	struct rx_error damage; /* of the first */
@@ -45,6 +48,7 @@ static int file_open(const struct rx_open *how, struct rx_port **ret, struct rx_
 	if (code < 0)
 		goto err_capture;
 	p->head.backend = &rx_file;
+	p->is_first = how->worker == 0;
 	capture_begin(&p->capture, &p->inputs.input[0].stream);
 	*ret = (struct rx_port *)(void *)p;
 	return 0;
@@ -76,6 +80,28 @@ static void next_input(struct file_port *p)
 		capture_begin(&p->capture, &p->inputs.input[p->current].stream);
 }
 
+/* Packets of a link type that decode cannot read are counted there. The user is told of the first
+ * type of each input, once, by the first worker: what a capture holds decides over no more lines
+ * than that. */
+static void tell_unknown_link(struct file_port *p, uint16_t link)
+{
+	if (p->told_inputs > p->current)
+		return;
+	p->told_inputs = p->current + 1;
+	if (p->is_first)
+		fprintf(stderr,
+			"weir: %s: packets of link type %u are passed over: weir does not know "
+			"it\n",
+			p->inputs.input[p->current].name, link);
+}
+
+static void look_at_links(struct file_port *p, const struct packet *packet, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (unlikely(packet[i].link != LINK_ETHERNET) && !link_type_known(packet[i].link))
+			tell_unknown_link(p, packet[i].link);
+}
+
 static uint32_t file_pull(struct rx_port *port, struct packet *packet, uint32_t room)
 {
 	struct file_port *p = of(port);
@@ -84,6 +110,7 @@ static uint32_t file_pull(struct rx_port *port, struct packet *packet, uint32_t 
 		uint32_t n = capture_pull(&p->capture, packet, room);
 
 		p->received += n;
+		look_at_links(p, packet, n);
 		if (n > 0 || p->capture.state == CAPTURE_OPEN || p->capture.borrowed)
 			return n;
 		next_input(p);

@@ -38,6 +38,7 @@ enum { HISTOGRAM_BUCKETS = 8 + 61 * 8 };
 struct histogram {
 	_Atomic uint64_t count[HISTOGRAM_BUCKETS];
 	_Atomic uint64_t sum_ns;
+	_Atomic uint64_t max_ns;
 };
 
 static inline uint32_t histogram_bucket(uint64_t v)
@@ -62,6 +63,8 @@ static inline void histogram_add(struct histogram *h, uint64_t ns)
 	atomic_store_explicit(&h->sum_ns,
 			      atomic_load_explicit(&h->sum_ns, memory_order_relaxed) + ns,
 			      memory_order_relaxed);
+	if (unlikely(ns > atomic_load_explicit(&h->max_ns, memory_order_relaxed)))
+		atomic_store_explicit(&h->max_ns, ns, memory_order_relaxed);
 }
 
 /* histogram_quantile - smallest value such that at least q (0..1) of the observations are not above its bucket;

@@ -76,6 +76,7 @@ struct settings {
 	char run[16];   /* names the start in records; [0-9a-z]+ */
 	uint64_t started_ns; /* CLOCK_MONOTONIC when weir was called */
 	uint64_t started_wall_ns;
+	uint64_t weir_pid; /* who removes the runtime directory, if he lives */
 #define SETTINGS_FIELD(field, name, def, min, max, unit, help) uint64_t field;
 	SETTINGS_LIST(SETTINGS_FIELD)
 	uint32_t until;        /* enum stage */

@@ -65,7 +65,7 @@ static const char *remedy(int err)
 	case EFBIG: return "raise the limit on file sizes, or rotate with --rotate-size";
 	case EPIPE: return "let the reader stay until the end, or write into a file with --output";
 	case EACCES:
-	case EPERM: return "the user that weir runs its daemons as must be allowed to write there";
+	case EPERM: return "write where you may, or ask whoever owns the place";
 	case EROFS: return "choose a place that is not mounted read-only";
 	case EISDIR: return "name a file in it";
 	case ENOENT:
