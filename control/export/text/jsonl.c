@@ -399,7 +399,8 @@ static char *put_envelope(char *at, struct text *t, const struct record *r,
 	if (r->outcome == OUTCOME_paired)
 		at = json_number(json_literal(at, ",\"latency_ns\":"), r->latency_ns);
 	at = json_hex(json_literal(at, ",\"conn\":"), r->conn);
-	at = json_number(json_literal(at, ",\"index\":"), r->index);
+	if (r->request.present) /* it counts requests: an orphan has none to count */
+		at = json_number(json_literal(at, ",\"index\":"), r->index);
 	at = json_literal(at, ",\"client\":");
 	at = put_endpoint(at, r->client_ip, r->ip_version, r->client_port);
 	at = json_literal(at, ",\"server\":");
