@@ -242,7 +242,7 @@ int setup_dataplane(struct dataplane *d, const struct settings *s)
 static void undo_worker(struct worker *w)
 {
 	for (uint32_t i = 0; i < w->rx.count; i++)
-		((const struct rx_port_head *)w->rx.port[i])->backend->close(w->rx.port[i]);
+		rx_port_backend(w->rx.port[i])->close(w->rx.port[i]);
 	identify_fini(&w->identify);
 	flow_fini(&w->flow);
 	decode_fini(&w->decode);

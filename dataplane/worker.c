@@ -20,7 +20,7 @@ static void rx_pull(struct ports *rx, struct burst *b)
 	rx->pulled = NULL;
 	for (uint32_t i = 0; i < rx->count && b->count == 0; i++) {
 		struct rx_port *p = rx->port[rx->next];
-		const struct rx_backend *backend = ((const struct rx_port_head *)p)->backend;
+		const struct rx_backend *backend = rx_port_backend(p);
 
 		rx->next = rx->next + 1 == rx->count ? 0 : rx->next + 1;
 		b->count = backend->pull(p, b->packet, BURST_PACKETS);
@@ -31,7 +31,7 @@ static void rx_pull(struct ports *rx, struct burst *b)
 static void rx_give_back(struct ports *rx)
 {
 	if (rx->pulled != NULL)
-		((const struct rx_port_head *)rx->pulled)->backend->give_back(rx->pulled);
+		rx_port_backend(rx->pulled)->give_back(rx->pulled);
 }
 
 /* Every worker sees every packet's time, so timers do not depend on how flows are shared out. */
@@ -142,7 +142,7 @@ static void publish_ports(struct worker *w)
 	for (uint32_t i = 0; i < w->rx.count; i++) {
 		struct rx_counters c = { 0 };
 
-		((const struct rx_port_head *)w->rx.port[i])->backend->counters(w->rx.port[i], &c);
+		rx_port_backend(w->rx.port[i])->counters(w->rx.port[i], &c);
 		offered = c.offered == RX_UNKNOWN || offered == RX_UNKNOWN ? RX_UNKNOWN
 									   : offered + c.offered;
 		received += c.received;
@@ -191,7 +191,7 @@ static bool ports_ended(struct worker *w)
 
 	for (uint32_t i = 0; i < w->rx.count; i++) {
 		struct rx_port *p = w->rx.port[i];
-		enum rx_state s = ((const struct rx_port_head *)p)->backend->state(p, NULL);
+		enum rx_state s = rx_port_backend(p)->state(p, NULL);
 
 		all = all && s != RX_OPEN;
 		w->end = s > w->end ? s : w->end;
@@ -204,14 +204,14 @@ static bool stop_asked(const struct worker *w)
 	return atomic_load_explicit(&w->door->stop, memory_order_relaxed);
 }
 
-/* Every worker of a file has read the same: the first speaks for all, and before control can know that
- * the run is over, so that its table comes last. */
+/* Every worker of a file has read the same: the first speaks for all, and before control can know
+ * that the run is over, so that its table comes last. */
 static void report_sources(struct worker *w)
 {
 	for (uint32_t i = 0; i < w->rx.count && w->number == 0; i++) {
 		struct rx_error err = { "" };
 		struct rx_port *p = w->rx.port[i];
-		enum rx_state s = ((const struct rx_port_head *)p)->backend->state(p, &err);
+		enum rx_state s = rx_port_backend(p)->state(p, &err);
 
 		if (s > RX_END && !stop_asked(w))
 			log_error("%s", err.text);
@@ -225,7 +225,7 @@ static void idle(struct worker *w)
 	nfds_t n = 0;
 
 	for (uint32_t i = 0; i < w->rx.count; i++) {
-		const struct rx_backend *b = ((const struct rx_port_head *)w->rx.port[i])->backend;
+		const struct rx_backend *b = rx_port_backend(w->rx.port[i]);
 		int wait_fd = b->wait_fd == NULL ? -1 : b->wait_fd(w->rx.port[i]);
 
 		if (wait_fd >= 0)

@@ -144,6 +144,15 @@ static size_t take_opaque(struct conn *c, struct slice in)
 	return in.bytes;
 }
 
+/* What is gathered goes by unread. */
+static void pass_over_gathered(struct conn *c, struct conn_side *s)
+{
+	if (s->gathered == NULL)
+		return;
+	s->at += take_opaque(c, slice_of(s->gathered->at, s->gathered->bytes));
+	gathered_free(c->host, s);
+}
+
 /* Offer `in` until its end, or until the dissector wants more than is there. s->at follows what is
  * taken. Returns how many bytes are done with. */
 static size_t feed(struct conn *c, struct conn_side *s, struct slice in)
@@ -231,10 +240,7 @@ static void give_up_side(struct conn *c, struct conn_side *s)
 {
 	wait_end(c->host, s);
 	s->opaque = true;
-	if (s->gathered != NULL) {
-		s->at += take_opaque(c, slice_of(s->gathered->at, s->gathered->bytes));
-		gathered_free(c->host, s);
-	}
+	pass_over_gathered(c, s);
 }
 
 /* New bytes behind those gathered, or gathered bytes that may go on. */
@@ -347,8 +353,7 @@ static void look_afresh(struct conn *c, struct conn_side *s)
 	wait_end(c->host, s);
 	s->segments = 0;
 	s->candidates = UINT64_MAX;
-	s->at += take_opaque(c, slice_of(s->gathered->at, s->gathered->bytes));
-	gathered_free(c->host, s);
+	pass_over_gathered(c, s);
 }
 
 /* Nobody knows this side's bytes. The other side may tell; a side joined in the middle of something
@@ -375,10 +380,7 @@ static void refuse(struct conn *c, struct conn_side *s)
  * Should it tell the protocol after all, this side is joined in the middle. */
 static void pass_over(struct conn *c, struct conn_side *s, struct slice bytes)
 {
-	if (s->gathered != NULL) {
-		s->at += take_opaque(c, slice_of(s->gathered->at, s->gathered->bytes));
-		gathered_free(c->host, s);
-	}
+	pass_over_gathered(c, s);
 	s->midstream = true;
 	s->at += take_opaque(c, bytes);
 }
@@ -540,10 +542,8 @@ static void offer_rest(struct conn *c, struct conn_side *s)
 	if (c->phase == CONN_SPOKEN)
 		decide(c, s);
 	s->last = s->closed;
-	if (s->gathered != NULL && c->phase != CONN_UNDECIDED) {
-		s->at += take_opaque(c, slice_of(s->gathered->at, s->gathered->bytes));
-		gathered_free(c->host, s);
-	}
+	if (c->phase != CONN_UNDECIDED)
+		pass_over_gathered(c, s);
 }
 
 /* The call that feed() is owed after the last skipped byte. */
@@ -558,12 +558,10 @@ static void feed_nothing(struct conn *c, struct conn_side *s)
 static uint64_t gap_in_body(struct conn *c, struct conn_side *s, uint64_t bytes)
 {
 	while (bytes > 0 && s->skip > 0) {
-		uint64_t n = bytes < s->skip ? bytes : s->skip;
+		size_t n;
 
 		message_flag(s->skip_message, FLAG_gap_in_body);
-		message_skipped(c, s->skip_message, slice_of(NULL, n));
-		if (s->skip != UINT64_MAX)
-			s->skip -= n;
+		n = take_skipped(c, s, slice_of(NULL, bytes));
 		s->at += n;
 		bytes -= n;
 		if (s->skip == 0 && c->phase == CONN_SPOKEN)
@@ -608,30 +606,25 @@ static void gap(void *context, struct flow *f, enum side side, uint64_t offset, 
 	settle(c, s);
 }
 
-/* Nothing follows on this side: the dissector has the last word, then its messages end. */
-static void finish_side(struct conn *c, struct conn_side *s)
+/* Reassembly has closed the side, and it waits for nothing any more: what is left is offered, the
+ * dissector has the last word, then its messages end. */
+static void finish_closed(struct conn *c, struct conn_side *s)
 {
 	enum side side = (enum side)s->side;
-	bool owed = s->skip != 0;
+	bool owed;
 
+	s->closing = false;
+	offer_rest(c, s);
+	s->closed = s->last = true;
+	owed = s->skip != 0;
 	if (c->phase == CONN_SPOKEN) {
 		s->skip = 0;
-		s->last = true;
 		if (owed)
 			feed_nothing(c, s);
 		if (c->phase == CONN_SPOKEN && c->dissector->close != NULL)
 			c->dissector->close(c, side, (enum why)c->why);
 	}
 	conn_finish_messages(c, side);
-}
-
-/* Reassembly has closed the side, and it waits for nothing any more. */
-static void finish_closed(struct conn *c, struct conn_side *s)
-{
-	s->closing = false;
-	offer_rest(c, s);
-	s->closed = s->last = true;
-	finish_side(c, s);
 }
 
 static void close_side(void *context, struct flow *f, enum side side, enum why why)

@@ -98,4 +98,9 @@ struct rx_port_head {
 	const struct rx_backend *backend;
 };
 
+static inline const struct rx_backend *rx_port_backend(const struct rx_port *p)
+{
+	return ((const struct rx_port_head *)(const void *)p)->backend;
+}
+
 #endif
