@@ -1,6 +1,6 @@
 /* rx - frames from somewhere: what a capture back end provides.
  *
- *     open ->  { pull -> (the worker's turn) -> give_back }*  -> close
+ *     open ->  { pull -> (the worker's turn) -> give_back }*  -> stop -> { pull ... }* -> close
  *
  * One file per back end defines `const struct rx_backend rx_<name>`; one word
  * in rx/meson.build makes it known. Every back end runs the same conformance
@@ -11,7 +11,8 @@
  * each walks all of it and keeps its own flows); for live back ends a port is a share of it.
  *
  * Threads: a port belongs to one worker after open(); open() and close() run in the main thread.
- * Memory:  frames are borrowed from pull() to give_back().
+ * Between them the process has neither privilege nor path: what a port needs later, it opens in
+ * open(). Memory:  frames are borrowed from pull() to give_back().
  */
 #ifndef DATAPLANE_RX_RX_H
 #define DATAPLANE_RX_RX_H
@@ -38,16 +39,34 @@ enum rx_lost { RX_LOST_LIST(RX_LOST_ENUM) RX_LOST_COUNT };
 struct rx_counters {
 	uint64_t offered;
 	uint64_t lost[RX_LOST_COUNT];
-	uint64_t received; /* frames given to the worker by pull() */
+	uint64_t received;  /* frames given to the worker by pull() */
+	uint64_t refused;   /* of `offered`: the filter expression, run where they arrived, did not
+			       select them */
+	uint64_t in_flight; /* gauge: of `offered`, waiting in the rings now; 0 once state() is not
+			       RX_OPEN */
 	uint64_t position_bytes, position_total_bytes; /* of a file; total 0: unknown */
 };
 
 enum rx_state {
 	RX_OPEN,    /* there may be more */
 	RX_END,     /* the input is over, cleanly */
-	RX_DAMAGED, /* the input is damaged here; everything before it was delivered. Exit status 4 */
+	RX_DAMAGED, /* the input is damaged here; everything before it was delivered. Exit status 4
+		     */
 	RX_GONE,    /* the source went away. Exit status 5 */
 };
+
+/* What an open port is, for the start line, the log and the naps of its worker. */
+struct rx_about {
+	char interface[48];    /* "": none */
+	char mode[96];         /* for people: "native, copy" */
+	char clock[16];        /* of the time stamps: file, kernel, hardware, xdp */
+	uint32_t ring_packets; /* what its rings hold while nobody looks. 0: the kernel gathers
+				  packets by itself and wakes in batches, so its wait_fd is what to
+				  sleep on */
+};
+
+/* One option of `--rx NAME:ARG,option=value`, for --list-rx and rx/options.h. */
+struct rx_option;
 
 /* Text for the user when something is wrong: the cause and the remedy, no newline. */
 struct rx_error {
@@ -61,20 +80,37 @@ typedef uint16_t rx_iface_fn(void *context, const char *name);
 
 struct rx_open {
 	const struct settings *settings;
-	const char *argument;  /* behind `NAME:` of --rx; NULL for `file`, whose inputs are in the settings */
+	const char *argument; /* behind `NAME:` of --rx; NULL for `file`, whose inputs are in the
+				 settings */
 	uint32_t worker, workers;
-	rx_iface_fn *iface;    /* returns an index; packets carry it plus 1. NULL: nobody cares */
+	rx_iface_fn *iface; /* returns an index; packets carry it plus 1. NULL: nobody cares */
 	void *iface_context;
 };
 
 struct rx_backend {
 	const char *name;
-	const char *help; /* one line, and one per option */
-	bool live;        /* a live source never waits for control */
+	const char *help; /* one line, and one per option that is not in `options` */
+	const struct rx_option
+		*options;    /* rx/options.h; ends with one without a name. NULL: none */
+	bool live;           /* a live source never waits for control */
+	uint32_t preference; /* when the user names only an interface, higher is tried first; 0:
+				never */
 
-	/* Returns: 0 and *ret; -errno with err filled: -ENOENT, -EACCES …, -EINVAL (argument), -ENOTSUP (input of an
-	 * unknown kind). */
+	/* probe - could this back end capture here? `interface` NULL: on any. Opens nothing that
+	 * outlives the call. Returns: 0 with what it would be in ret ("native or generic; copy or
+	 * zero-copy, as the driver can"); -errno with what is missing and the remedy. NULL: always.
+	 */
+	int (*probe)(const char *interface, struct rx_error *ret);
+
+	/* Returns: 0 and *ret; -errno with err filled: -ENOENT, -EACCES …, -EINVAL (argument),
+	 * -ENOTSUP (input of an unknown kind). */
 	int (*open)(const struct rx_open *how, struct rx_port **ret, struct rx_error *err);
+
+	void (*about)(struct rx_port *p, struct rx_about *ret); /* NULL: a file */
+
+	/* stop - nothing new comes in from here on: what has come is still pulled, then state() is
+	 * RX_END and the counters are final and balance. NULL: the worker just stops pulling. */
+	void (*stop)(struct rx_port *p);
 
 	/* pull - up to `room` packets: frame, ts_ns, number, caplen_bytes, wire_bytes, link, iface.
 	 * 0 means none now: ask state(). Never blocks, except on a file's read(2). */
@@ -84,7 +120,8 @@ struct rx_backend {
 	/* state - and for RX_DAMAGED or RX_GONE what happened, in err (where it is not NULL). */
 	enum rx_state (*state)(struct rx_port *p, struct rx_error *err);
 	void (*counters)(struct rx_port *p, struct rx_counters *ret);
-	int (*wait_fd)(struct rx_port *p); /* to poll() on when idle; -1: none. NULL: never idle */
+	int (*wait_fd)(
+		struct rx_port *p); /* to poll() for POLLIN when idle; -1: none. NULL: never idle */
 	void (*close)(struct rx_port *p);
 };
 

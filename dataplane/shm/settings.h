@@ -48,6 +48,10 @@ enum setting_unit { UNIT_COUNT, UNIT_BYTES, UNIT_TIME_NS, UNIT_SWITCH };
 	X(idle_timeout_ns,    "idle-timeout",       300000000000, 1000000, UINT64_C(86400000000000), UNIT_TIME_NS, "idle time after which a TCP flow ends") \
 	X(udp_timeout_ns,     "udp-timeout",        60000000000, 1000000, UINT64_C(86400000000000), UNIT_TIME_NS, "idle time after which a UDP flow ends") \
 	X(request_timeout_ns, "request-timeout",    60000000000, 1000000, UINT64_C(86400000000000), UNIT_TIME_NS, "how long a request waits for its response") \
+	X(duration_ns,        "duration",           0, 0, UINT64_C(31536000000000000), UNIT_TIME_NS, "stop after so long; 0: never") \
+	X(packets,            "count",              0, 0, UINT64_C(1) << 60, UNIT_COUNT, "stop after so many packets; 0: never. With several workers a few more") \
+	X(promiscuous,        "promiscuous",        1, 0, 1, UNIT_SWITCH, "receive frames addressed to others too") \
+	X(spin,               "poll",               0, 0, 1, UNIT_SWITCH, "never sleep: for cores that do nothing else") \
 	X(hash_seed,          "hash-seed",          0, 0, UINT64_MAX, UNIT_COUNT, "seed of the flow hash; read uses a fixed one")
 /* clang-format on */
 
@@ -61,13 +65,27 @@ const char *stage_name(unsigned stage); /* NULL: no such stage */
 
 enum headers_mode { HEADERS_ALL, HEADERS_NONE, HEADERS_NAMED };
 
-#define SETTINGS_MAGIC UINT64_C(0x7765697273657401) /* last byte: version of this struct */
+#define SETTINGS_MAGIC UINT64_C(0x7765697273657402) /* last byte: version of this struct */
 enum {
 	SETTINGS_PATH_BYTES = 4096,
 	SETTINGS_NAMES_BYTES = 4096,
 	SETTINGS_FILTER_BYTES = 16384,
 	SETTINGS_INPUT_BYTES = 4 << 20,
 	SETTINGS_RX_MAX = 8,
+	SETTINGS_METRICS_BYTES = 128,
+	SETTINGS_OWN_MAX = 32,
+};
+
+/* What a daemon is started for. */
+enum service {
+	SERVICE_NONE,      /* by weir, who stays as supervisor and removes the runtime directory */
+	SERVICE_ALONE,     /* by itself, beside the other one: the runtime directory stays */
+};
+
+/* An address that weir itself listens on; packets from or to it are its own traffic. */
+struct settings_own {
+	uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint16_t port;  /* host byte order */
 };
 
 struct settings {
@@ -84,6 +102,13 @@ struct settings {
 	uint32_t progress;     /* control shows progress on stderr (a terminal) */
 	uint32_t quiet;        /* no table, no closing line */
 	uint32_t live;
+	uint32_t service;      /* enum service */
+	uint32_t list_rx;      /* the dataplane tells what it could capture with, and leaves */
+	uint32_t drops_user;   /* both daemons become the user below before the first packet */
+	uint32_t uid, gid;
+	uint32_t own_count;
+	struct settings_own own[SETTINGS_OWN_MAX];
+	char metrics[SETTINGS_METRICS_BYTES]; /* ADDRESS:PORT of the metrics page; "": none */
 	char command[16];      /* the sub-command, for the closing line: "read" */
 	char format[32];       /* name in control's list of text formats */
 	char output[SETTINGS_PATH_BYTES];  /* "-": standard output; "": none */
