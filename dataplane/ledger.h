@@ -51,6 +51,7 @@
 	X(passed_icmp,           PACKETS, OUT, "passed_over", "icmp", "ICMP and ICMPv6") \
 	X(passed_ip_protocol,    PACKETS, OUT, "passed_over", "ip_protocol", "an IP protocol other than TCP and UDP") \
 	X(passed_ignored_port,   PACKETS, OUT, "passed_over", "ignored_port", "a port of --ignore-ports") \
+	X(passed_own_traffic,    PACKETS, OUT, "passed_over", "own_traffic", "from or to an address that weir itself listens on") \
 	X(passed_fragment_limit, PACKETS, OUT, "passed_over", "fragment_limit", "a fragment over the caps of IP reassembly") \
 	X(passed_flow_table_full, PACKETS, OUT, "passed_over", "flow_table_full", "no room for another flow") \
 	X(duplicate_packets,     PACKETS, OUT, "duplicate", "", "second copies recognised by --dedup") \

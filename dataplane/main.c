@@ -14,13 +14,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "dataplane/base/clock.h"
 #include "dataplane/base/log.h"
+#include "dataplane/rx/backends.h"
 #include "dataplane/sandbox.h"
 #include "dataplane/setup.h"
 #include "dataplane/shm/attach.h"
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_DAMAGED = 4, EXIT_SOURCE = 5, EXIT_OUTPUT = 6 };
-enum { TICK_MS = 100, LEAVE_AFTER_MS = 1000 };
+enum { TICK_MS = 100, COUNTING_TICK_MS = 10, LEAVE_AFTER_MS = 1000 };
 
 struct house {
 	struct dataplane d;
@@ -28,6 +30,8 @@ struct house {
 	uint32_t running;  /* workers not finished */
 	uint32_t alone_ms; /* how long nobody has been attached since the stop */
 	bool farewell;     /* control has said that it is done */
+	uint64_t ends_ns;  /* CLOCK_MONOTONIC at which --duration is over; UINT64_MAX: never */
+	bool counting;     /* --count, over several live workers */
 };
 
 static int settings_fd(int argc, char **argv)
@@ -35,45 +39,6 @@ static int settings_fd(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "--settings-fd") == 0)
 		return atoi(argv[2]);
 	return -1;
-}
-
-/* ---- control comes and goes ---- */
-
-static void let_in(struct house *h)
-{
-	struct attach_hello hello = { .magic = ATTACH_MAGIC,
-				      .workers = h->d.workers,
-				      .pid = (uint32_t)getpid() };
-	static struct region_writer regions[REGION_WORKERS_MAX];
-	int fd = attach_accept(h->listen_fd);
-
-	if (fd == -EACCES)
-		log_warn("somebody who is neither root nor our own user asked to attach: refused");
-	if (fd < 0)
-		return;
-	memcpy(hello.run, h->d.settings->run, sizeof(hello.run));
-	for (uint32_t i = 0; i < h->d.workers; i++)
-		regions[i] = h->d.worker[i].region;
-	if (attach_send(fd, &hello, h->d.bell_fd, regions) < 0) {
-		close(fd);
-		return;
-	}
-	h->control_fd = fd;
-	atomic_store(&h->d.door.attached, true);
-}
-
-/* Control writes one byte before it leaves on purpose; end of file alone means that it died. */
-static void hear(struct house *h)
-{
-	char byte;
-	ssize_t n = recv(h->control_fd, &byte, 1, MSG_DONTWAIT);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	h->farewell = h->farewell || n == 1;
-	close(h->control_fd);
-	h->control_fd = -1;
-	atomic_store(&h->d.door.attached, false);
 }
 
 /* ---- signals ---- */
@@ -112,7 +77,76 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* ---- control comes and goes ---- */
+
+static void let_in(struct house *h)
+{
+	struct attach_hello hello = { .magic = ATTACH_MAGIC,
+				      .workers = h->d.workers,
+				      .pid = (uint32_t)getpid() };
+	static struct region_writer regions[REGION_WORKERS_MAX];
+	int fd = attach_accept(h->listen_fd);
+
+	if (fd == -EACCES)
+		log_warn("somebody who is neither root nor our own user asked to attach: refused");
+	if (fd < 0)
+		return;
+	memcpy(hello.run, h->d.settings->run, sizeof(hello.run));
+	for (uint32_t i = 0; i < h->d.workers; i++)
+		regions[i] = h->d.worker[i].region;
+	if (attach_send(fd, &hello, h->d.bell_fd, regions) < 0) {
+		close(fd);
+		return;
+	}
+	h->control_fd = fd;
+	atomic_store(&h->d.door.attached, true);
+}
+
+/* Control asks for the stop, or says that it leaves on purpose; end of file alone means that it
+ * died. */
+static void hear(struct house *h)
+{
+	char word = 0;
+	ssize_t n = recv(h->control_fd, &word, 1, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == 1 && word == ATTACH_STOP) {
+		ask_to_stop(h);
+		return;
+	}
+	h->farewell = h->farewell || n == 1;
+	close(h->control_fd);
+	h->control_fd = -1;
+	atomic_store(&h->d.door.attached, false);
+}
+
 /* ---- the house ---- */
+
+/* ask_to_stop() is for every worker: one that has ended would leave the others alone. */
+static bool is_enough(struct house *h)
+{
+	uint64_t received = 0;
+
+	if (atomic_load(&h->d.door.stop))
+		return false;
+	if (clock_monotonic_ns() >= h->ends_ns || (h->d.live && h->running < h->d.workers))
+		return true;
+	for (uint32_t i = 0; i < h->d.workers && h->counting; i++)
+		for (uint32_t k = 0; k < h->d.sources; k++)
+			received += atomic_load_explicit(
+				&h->d.worker[i].region.header->port[k].received,
+				memory_order_relaxed);
+	return h->counting && received >= h->d.settings->packets;
+}
+
+static uint64_t tick_ms(const struct house *h)
+{
+	uint64_t now = clock_monotonic_ns(), tick = h->counting ? COUNTING_TICK_MS : TICK_MS;
+	uint64_t left_ms = h->ends_ns <= now ? 0 : (h->ends_ns - now) / 1000000 + 1;
+
+	return left_ms < tick ? left_ms : tick;
+}
 
 static void tend(struct house *h)
 {
@@ -123,7 +157,9 @@ static void tend(struct house *h)
 	struct signalfd_siginfo info;
 	uint64_t finished;
 
-	poll(p, 4, TICK_MS);
+	poll(p, 4, (int)tick_ms(h));
+	if (is_enough(h))
+		ask_to_stop(h);
 	if (read(h->signal_fd, &info, sizeof(info)) == sizeof(info))
 		ask_to_stop(h);
 	if (read(h->d.done_fd, &finished, sizeof(finished)) == sizeof(finished))
@@ -164,7 +200,9 @@ static int status_of_sources(const struct house *h)
 
 	if (atomic_load(&h->d.door.gave_up))
 		return EXIT_OUTPUT;
-	for (uint32_t i = 0; i < h->d.workers && !atomic_load(&h->d.door.stop); i++) {
+	for (uint32_t i = 0; i < h->d.workers; i++) {
+		if (!h->d.live && atomic_load(&h->d.door.stop))
+			break; /* the end that a stopped reader found is not the file's */
 		if (h->d.worker[i].end == RX_GONE)
 			return EXIT_SOURCE;
 		if (h->d.worker[i].end == RX_DAMAGED)
@@ -186,11 +224,39 @@ static int run(struct house *h)
 	}
 	if (getppid() != parent)
 		ask_to_stop(h); /* weir was killed before it could be noticed */
+	if (h->d.settings->duration_ns != 0)
+		h->ends_ns = clock_monotonic_ns() + h->d.settings->duration_ns;
 	pthread_barrier_wait(&h->d.start);
 	keep_house(h);
 	for (uint32_t i = 0; i < h->d.workers; i++)
 		pthread_join(h->d.worker[i].thread, NULL);
 	return status_of_sources(h);
+}
+
+/* Whom the socket belongs to, who may connect: control is that user too if there is one. Otherwise
+ * control stays who it is, and the socket is made before we become nobody. */
+static int listen_and_drop(struct house *h, const struct settings *s)
+{
+	int err = s->drops_user ? sandbox_drop_user(s->uid, s->gid) : 0;
+
+	if (err < 0) {
+		log_error("cannot become user %u: %s", s->uid, strerror(-err));
+		return EXIT_SOURCE;
+	}
+	h->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	h->listen_fd = attach_listen(s->runtime);
+	if (h->listen_fd < 0) {
+		log_error("%s/attach.sock: %s", s->runtime, strerror(-h->listen_fd));
+		return EXIT_SOURCE;
+	}
+	err = s->drops_user ? 0 : sandbox_drop_user(SANDBOX_NOBODY, SANDBOX_NOBODY);
+	if (err == 0)
+		err = sandbox_forbid_paths();
+	if (err < 0) {
+		log_error("cannot give up privileges: %s", strerror(-err));
+		return EXIT_SOURCE;
+	}
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -211,15 +277,21 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	close(fd);
+	if (s->list_rx) {
+		const char *interface = s->rx_count > 0 ? strchr(s->rx[0], ':') : NULL;
+
+		backends_list(interface != NULL ? interface + 1 : NULL, stdout);
+		return EXIT_DONE;
+	}
 	h = (struct house){ .listen_fd = -1, .control_fd = -1, .signal_fd = open_signals() };
+	h.ends_ns = UINT64_MAX;
+	h.counting = s->live && s->packets != 0 && s->workers > 1;
 	status = setup_dataplane(&h.d, s);
-	if (status != 0)
+	if (status == 0)
+		status = listen_and_drop(&h, s);
+	if (status != 0) {
+		setup_undo(&h.d);
 		return status;
-	h.null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	h.listen_fd = attach_listen(s->runtime);
-	if (h.listen_fd < 0) {
-		log_error("%s/attach.sock: %s", s->runtime, strerror(-h.listen_fd));
-		return EXIT_SOURCE;
 	}
 	status = run(&h);
 	setup_undo(&h.d);

@@ -4,10 +4,26 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <unistd.h>
+
+#include "dataplane/base/privilege.h"
 
 #ifdef NO_SANDBOX
 
-/* Sanitizers open files and map memory in ways of their own. */
+/* Sanitizers open files and map memory in ways of their own, and look into their own process at its
+ * end. */
+int sandbox_drop_user(uint32_t uid, uint32_t gid)
+{
+	int err = uid == SANDBOX_NOBODY || geteuid() != 0 ? 0 : privilege_drop(uid, gid);
+
+	return err < 0 ? err : prctl(PR_SET_DUMPABLE, 1);
+}
+
+int sandbox_forbid_paths(void)
+{
+	return 0;
+}
+
 int sandbox_enter(void)
 {
 	return prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 ? -errno : 0;
@@ -20,12 +36,9 @@ int sandbox_enter(void)
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/log.h"
-
-enum { NOBODY = 65534 };
 
 /* Each allowed call and who needs it. Everything else fails with EPERM. */
 /* clang-format off */
@@ -33,6 +46,9 @@ static const int allowed[] = {
 	/* input files and pipes */
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(lseek), SCMP_SYS(pread64), SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat), SCMP_SYS(poll), SCMP_SYS(ppoll),
+	/* live sources: rings are woken, interfaces asked, sources given up one by one */
+	SCMP_SYS(sendto), SCMP_SYS(recvmsg), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+	SCMP_SYS(pwrite64), SCMP_SYS(shutdown),
 	/* log, eventfds */
 	SCMP_SYS(write), SCMP_SYS(writev),
 	/* a file that waits for room in the ring */
@@ -53,28 +69,28 @@ static const int allowed[] = {
 };
 /* clang-format on */
 
-static int drop_user(void)
+int sandbox_drop_user(uint32_t uid, uint32_t gid)
 {
-	if (geteuid() != 0)
-		return 0;
-	/* glibc changes all threads at once. With the user go all capabilities. */
-	if (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
-		return -errno;
-	return 0;
+	return geteuid() == 0 ? privilege_drop(uid, gid) : privilege_forget();
 }
 
-/* No path at all, for the case that the filter below has a hole. */
-static void forbid_paths(void)
+/* For the case that the filter below has a hole. */
+int sandbox_forbid_paths(void)
 {
 	struct landlock_ruleset_attr all = {
 		.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1
 	};
-	long fd = syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+	long fd;
+	int err;
 
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	fd = syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
 	if (fd < 0)
-		return; /* not offered by this kernel; seccomp stands alone */
-	syscall(SYS_landlock_restrict_self, (int)fd, 0);
+		return 0; /* not offered by this kernel; seccomp stands alone */
+	err = syscall(SYS_landlock_restrict_self, (int)fd, 0) < 0 ? -errno : 0;
 	close((int)fd);
+	return err;
 }
 
 static int filter_calls(void)
@@ -95,17 +111,14 @@ static int filter_calls(void)
 int sandbox_enter(void)
 {
 	struct rlimit none = { 0, 0 };
-	int err = drop_user();
+	int err;
 
-	if (err < 0)
-		return err;
 	/* A change of user clears it, and the filter below would refuse it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
 		return -errno;
 	setrlimit(RLIMIT_CORE, &none); /* a core would hold captured traffic */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	forbid_paths();
 	err = filter_calls();
 	if (err == -EINVAL || err == -ENOSYS || err == -ECANCELED) {
 		log_warn("seccomp is not offered by this kernel: running without");

@@ -11,6 +11,7 @@
 
 #include "dataplane/base/log.h"
 #include "dataplane/reassembly/count.h"
+#include "dataplane/rx/backends.h"
 
 enum { EXIT_SETTINGS = 2, EXIT_SOURCE = 5, CONN_MEMORY_BYTES = 256 * 1024 };
 
@@ -35,10 +36,14 @@ static struct decode_settings decode_settings(const struct settings *s, struct h
 		.fragment_bytes = s->fragment_bytes,
 		.fragments_per_datagram = (uint32_t)s->fragments_per_datagram,
 		.fragment_timeout_ns = s->fragment_timeout_ns,
+		.own = s->own,
+		.own_count = s->own_count < SETTINGS_OWN_MAX ? s->own_count : SETTINGS_OWN_MAX,
 		.ignore_ports = s->ignores_ports ? s->ignore_ports : NULL,
 		.hash_key = key,
-		.worker = worker,
-		.workers = (uint32_t)s->workers,
+		/* Of a file every worker walks all and keeps its own; a live port's share is its
+		   own already. */
+		.worker = s->live ? 0 : worker,
+		.workers = s->live ? 1 : (uint32_t)s->workers,
 	};
 }
 
@@ -103,44 +108,81 @@ static uint16_t add_interface(void *context, const char *name)
 	return region_interface_add(context, name);
 }
 
-static const struct rx_backend *find_backend(const char *spec, const char **ret_argument)
+static void publish_about(struct worker *w, struct rx_port *port)
 {
-	size_t bytes = strcspn(spec, ":");
+	const struct rx_backend *b = rx_port_backend(port);
+	struct region_port_about about = { .clock = "file" };
+	struct rx_about a = { "" };
 
-	*ret_argument = spec[bytes] == ':' ? spec + bytes + 1 : NULL;
-	return rx_backend_find(spec, bytes);
+	(void)snprintf(about.backend, sizeof(about.backend), "%s", b->name);
+	if (b->about != NULL) {
+		b->about(port, &a);
+		memcpy(about.interface, a.interface, sizeof(about.interface));
+		memcpy(about.mode, a.mode, sizeof(about.mode));
+		memcpy(about.clock, a.clock, sizeof(about.clock));
+	}
+	if (a.ring_packets != 0 &&
+	    (w->nap.ring_packets == 0 || a.ring_packets < w->nap.ring_packets))
+		w->nap.ring_packets = a.ring_packets;
+	w->rx.published[w->rx.count] = region_port_add(&w->region, &about);
 }
 
-static int open_port(struct worker *w, const struct settings *s, const char *spec)
+/* Every worker of a source must capture in the same way: what was chosen for the first is the
+ * choice. */
+static void settle_spec(struct dataplane *d, const struct worker *w, uint32_t source,
+			const char *spec)
 {
+	const char *argument = strchr(spec, ':');
+
+	(void)snprintf(d->rx[source], sizeof(d->rx[source]), "%s%s",
+		       rx_port_backend(w->rx.port[source])->name, argument != NULL ? argument : "");
+}
+
+/* What was chosen for an interface, and on the same line why nothing better was. */
+static void tell_choice(const struct worker *w, uint32_t source, char *why)
+{
+	const struct rx_backend *b = rx_port_backend(w->rx.port[source]);
+	const struct region_port_about *about = &w->rx.published[source]->about;
+
+	for (char *c = why; *c != 0; c++)
+		if (*c == '\n')
+			*c = c[1] != 0 ? ';' : 0;
+	if (b->live)
+		log_info("%s: %s (%s)%s%s", about->interface, b->name, about->mode,
+			 why[0] != 0 ? "; " : "", why);
+}
+
+static int open_port(struct dataplane *d, struct worker *w, uint32_t source)
+{
+	static char why[4096];
+	const char *spec = d->rx[source];
 	struct rx_error err = { "" };
-	struct rx_open how = { .settings = s,
+	struct rx_open how = { .settings = d->settings,
 			       .worker = w->number,
 			       .workers = w->workers,
 			       .iface = add_interface,
 			       .iface_context = &w->region };
-	const struct rx_backend *b = find_backend(spec, &how.argument);
+	int code = backends_open(spec, &how, &w->rx.port[source], why, sizeof(why), &err);
 
-	if (b == NULL) {
-		log_error("--rx %s: no such source", spec);
-		return EXIT_SETTINGS;
-	}
-	if (b->open(&how, &w->rx.port[w->rx.count], &err) < 0) {
+	if (code < 0) {
 		log_error("%s", err.text);
-		return EXIT_SOURCE;
+		return code == -EINVAL ? EXIT_SETTINGS : EXIT_SOURCE;
 	}
+	publish_about(w, w->rx.port[source]);
 	w->rx.count++;
+	if (w->number == 0) {
+		tell_choice(w, source, why);
+		settle_spec(d, w, source, spec);
+	}
 	return 0;
 }
 
-static int open_ports(struct worker *w, const struct settings *s)
+static int open_ports(struct dataplane *d, struct worker *w)
 {
 	int status = 0;
 
-	if (s->rx_count == 0)
-		return open_port(w, s, "file");
-	for (uint32_t i = 0; i < s->rx_count && status == 0; i++)
-		status = open_port(w, s, s->rx[i]);
+	for (uint32_t i = 0; i < d->sources && status == 0; i++)
+		status = open_port(d, w, i);
 	return status;
 }
 
@@ -165,6 +207,11 @@ static int make_worker(struct dataplane *d, struct worker *w, uint32_t number, s
 	w->number = number;
 	w->workers = d->workers;
 	w->until = (enum stage)s->until;
+	w->live = d->live;
+	w->spin = s->spin != 0;
+	/* A live worker has only a share: then the main thread counts. */
+	w->packets_left = s->packets != 0 && (!d->live || d->workers == 1) ? s->packets
+									   : UINT64_MAX;
 	w->door = &d->door;
 	w->start = &d->start;
 	w->done_fd = d->done_fd;
@@ -176,7 +223,8 @@ static int make_worker(struct dataplane *d, struct worker *w, uint32_t number, s
 	err = region_create(&w->region, number, d->workers, s->ring_bytes, dissector_count, s->run);
 	if (err < 0)
 		return say(EXIT_SOURCE, "shared memory for the record ring", err);
-	if (filter_init(&w->filter, s->filter, number, d->workers, &w->counters, &error) < 0) {
+	if (filter_init(&w->filter, s->filter, d->live ? 0 : number, d->live ? 1 : d->workers,
+			&w->counters, &error) < 0) {
 		log_error("%s", error.text);
 		return EXIT_SETTINGS;
 	}
@@ -196,7 +244,7 @@ static int make_worker(struct dataplane *d, struct worker *w, uint32_t number, s
 	w->digest = (struct digest){ &w->arena, &w->emit, &w->counters };
 	reassembly_init(&w->reassembly, &reassembly, &w->flow, &w->arena, &w->counters, &w->clock,
 			choose_sink(w, s));
-	return open_ports(w, s);
+	return open_ports(d, w);
 }
 
 static int compile_patterns(struct dataplane *d, uint64_t *ret_enabled)
@@ -220,8 +268,13 @@ int setup_dataplane(struct dataplane *d, const struct settings *s)
 	*d = (struct dataplane){ .settings = s,
 				 .workers = (uint32_t)s->workers,
 				 .live = s->live != 0,
+				 .sources = s->rx_count > 0 ? s->rx_count : 1,
 				 .bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 				 .done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+	for (uint32_t i = 0; i < d->sources; i++)
+		memcpy(d->rx[i], s->rx_count > 0 ? s->rx[i] : "file", sizeof("file"));
+	for (uint32_t i = 0; i < s->rx_count; i++)
+		memcpy(d->rx[i], s->rx[i], sizeof(d->rx[i]));
 	pthread_barrier_init(&d->start, NULL, d->workers + 1);
 	if (d->bell_fd < 0 || d->done_fd < 0)
 		return say(EXIT_SOURCE, "eventfd", -errno);

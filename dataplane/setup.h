@@ -13,6 +13,8 @@ struct dataplane {
 	const struct settings *settings;
 	struct worker *worker; /* settings->workers of them */
 	uint32_t workers;
+	uint32_t sources;
+	char rx[SETTINGS_RX_MAX][512]; /* of each source, as opened: `auto` has become a name */
 	struct identify_database *identify;
 	struct emit_door door;
 	pthread_barrier_t start;

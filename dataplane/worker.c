@@ -8,14 +8,18 @@
 #include "dataplane/base/log.h"
 
 #define PUBLISH_EVERY_NS (10 * UINT64_C(1000000))
+#define QUIET_LAG_NS     (100 * UINT64_C(1000000)) /* no kernel keeps packets back for longer */
+#define REST_MAX_NS      (5 * CLOCK_SECOND_NS) /* a source that does not end after its stop is left */
 enum { IDLE_MS = 100 };
 
 /* ---- rx ---- */
 
 /* One port's frames per turn; ports take turns, so that neither direction of a TAP can starve the
  * other. */
-static void rx_pull(struct ports *rx, struct burst *b)
+static void rx_pull(struct ports *rx, struct burst *b, uint64_t at_most)
 {
+	uint32_t room = at_most < BURST_PACKETS ? (uint32_t)at_most : BURST_PACKETS;
+
 	b->count = 0;
 	rx->pulled = NULL;
 	for (uint32_t i = 0; i < rx->count && b->count == 0; i++) {
@@ -23,7 +27,7 @@ static void rx_pull(struct ports *rx, struct burst *b)
 		const struct rx_backend *backend = rx_port_backend(p);
 
 		rx->next = rx->next + 1 == rx->count ? 0 : rx->next + 1;
-		b->count = backend->pull(p, b->packet, BURST_PACKETS);
+		b->count = backend->pull(p, b->packet, room);
 		rx->pulled = p;
 	}
 }
@@ -53,7 +57,7 @@ static void note_time(struct worker *w, struct burst *b)
 static void cut_after_rx(struct worker *w, struct burst *b)
 {
 	for (uint32_t i = 0; i < b->count; i++) {
-		if (b->packet[i].number % w->workers != w->number)
+		if (!w->live && b->packet[i].number % w->workers != w->number)
 			continue;
 		count(&w->counters, received);
 		count_by(&w->counters, received_bytes, b->packet[i].caplen_bytes);
@@ -90,7 +94,7 @@ static uint32_t worker_turn(struct worker *w)
 	uint32_t pulled;
 
 	stage_switch(&w->timer, STAGE_rx);
-	rx_pull(&w->rx, b); /* frames in */
+	rx_pull(&w->rx, b, w->packets_left); /* frames in */
 	pulled = b->count;
 	note_time(w, b);
 	if (unlikely(w->until == STAGE_rx))
@@ -133,30 +137,30 @@ static void sum_up_turn(struct worker *w, uint32_t pulled)
 		w->counters.value[C_cycles_rx + s] = w->timer.cycles[s];
 }
 
+static void publish_port(struct region_port *to, const struct rx_counters *c)
+{
+	atomic_store_explicit(&to->offered, c->offered, memory_order_relaxed);
+	atomic_store_explicit(&to->received, c->received, memory_order_relaxed);
+	atomic_store_explicit(&to->refused, c->refused, memory_order_relaxed);
+	atomic_store_explicit(&to->in_flight, c->in_flight, memory_order_relaxed);
+	for (int k = 0; k < RX_LOST_COUNT; k++)
+		atomic_store_explicit(&to->lost[k], c->lost[k], memory_order_relaxed);
+}
+
 static void publish_ports(struct worker *w)
 {
-	struct region_header *h = w->region.header;
-	uint64_t offered = 0, received = 0, lost[RX_LOST_COUNT] = { 0 };
 	uint64_t position = 0, total = 0;
 
 	for (uint32_t i = 0; i < w->rx.count; i++) {
 		struct rx_counters c = { 0 };
 
 		rx_port_backend(w->rx.port[i])->counters(w->rx.port[i], &c);
-		offered = c.offered == RX_UNKNOWN || offered == RX_UNKNOWN ? RX_UNKNOWN
-									   : offered + c.offered;
-		received += c.received;
+		publish_port(w->rx.published[i], &c);
 		position += c.position_bytes;
 		total += c.position_total_bytes;
-		for (int k = 0; k < RX_LOST_COUNT; k++)
-			lost[k] += c.lost[k];
 	}
 	gauge_set(&w->counters, position_bytes, position);
 	gauge_set(&w->counters, position_total_bytes, total);
-	atomic_store_explicit(&h->offered, offered, memory_order_relaxed);
-	atomic_store_explicit(&h->port_received, received, memory_order_relaxed);
-	for (int k = 0; k < RX_LOST_COUNT; k++)
-		atomic_store_explicit(&h->lost[k], lost[k], memory_order_relaxed);
 }
 
 static void publish(struct worker *w)
@@ -183,9 +187,8 @@ static void publish_when_due(struct worker *w)
 	publish(w);
 }
 
-/* A port that has nothing now may be at its end. Returns true when all are; w->end is the gravest.
- */
-static bool ports_ended(struct worker *w)
+/* A port that has nothing now may be at its end. w->end becomes the gravest state of all. */
+static bool all_ports_ended(struct worker *w)
 {
 	bool all = true;
 
@@ -197,6 +200,12 @@ static bool ports_ended(struct worker *w)
 		w->end = s > w->end ? s : w->end;
 	}
 	return all;
+}
+
+/* One port that is gone ends a live capture: half of every connection would be no capture. */
+static bool sources_ended(struct worker *w)
+{
+	return all_ports_ended(w) || (w->live && w->end == RX_GONE);
 }
 
 static bool stop_asked(const struct worker *w)
@@ -218,8 +227,9 @@ static void report_sources(struct worker *w)
 	}
 }
 
-/* Nothing has come: sleep until something may have. Only live sources and pipes get here. */
-static void idle(struct worker *w)
+/* ---- waiting ---- */
+
+static void sleep_until_woken(struct worker *w)
 {
 	struct pollfd fd[SETTINGS_RX_MAX];
 	nfds_t n = 0;
@@ -234,13 +244,65 @@ static void idle(struct worker *w)
 	poll(fd, n, IDLE_MS);
 }
 
-void *worker_run(void *worker)
+static void nap_for(uint64_t ns)
 {
-	struct worker *w = worker;
-	uint64_t one = 1;
+	struct timespec t = { .tv_nsec = (long)ns };
 
-	pthread_barrier_wait(w->start);
-	while (!stop_asked(w)) {
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &t,
+			NULL); /* a signal ends it early, which is as well */
+}
+
+/* A quiet source's clock goes on, and what was to happen by time happens: a request is not open for
+ * ever because nobody speaks any more. It stays behind, so that packets still on their way in are
+ * not late. */
+static void let_time_pass(struct worker *w, uint64_t now_ns)
+{
+	uint64_t at_ns;
+
+	if (!w->clock.started)
+		return;
+	if (w->quiet_ns == 0) {
+		w->quiet_ns = now_ns;
+		w->quiet_from_ns = w->clock.last_ns;
+	}
+	at_ns = w->quiet_from_ns + (now_ns - w->quiet_ns);
+	if (at_ns < w->clock.last_ns + QUIET_LAG_NS)
+		return;
+	clock_see(&w->clock, at_ns - QUIET_LAG_NS);
+	if (w->reassembly.due_ns <= w->clock.now_ns)
+		reassembly_timers(&w->reassembly);
+}
+
+/* Nothing has come. Only live sources and pipes get here. */
+static void wait_for_packets(struct worker *w)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+	uint64_t nap = nap_ns(&w->nap, now_ns);
+
+	if (w->live && now_ns - w->nap.busy_ns > NAP_QUIET_NS)
+		let_time_pass(w, now_ns);
+	if (w->spin)
+		return;
+	if (nap == 0)
+		sleep_until_woken(w);
+	else
+		nap_for(nap);
+}
+
+/* ---- a run ---- */
+
+static void note_pulled(struct worker *w, uint32_t pulled)
+{
+	nap_saw(&w->nap, pulled);
+	w->quiet_ns = 0;
+	if (w->packets_left != UINT64_MAX)
+		w->packets_left -= pulled;
+}
+
+/* work - take turns until the sources end, --count is reached, or the stop is asked for. */
+static void work(struct worker *w)
+{
+	while (!stop_asked(w) && w->packets_left > 0) {
 		uint32_t pulled;
 
 		time_this_turn(w);
@@ -248,11 +310,55 @@ void *worker_run(void *worker)
 		sum_up_turn(w, pulled);
 		publish_when_due(w);
 		if (likely(pulled > 0))
-			continue;
-		if (ports_ended(w))
-			break;
-		idle(w);
+			note_pulled(w, pulled);
+		else if (sources_ended(w))
+			return;
+		else
+			wait_for_packets(w);
 	}
+}
+
+static void stop_ports(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->rx.count; i++) {
+		const struct rx_backend *b = rx_port_backend(w->rx.port[i]);
+
+		if (b->stop != NULL)
+			b->stop(w->rx.port[i]);
+	}
+}
+
+/* A live source has packets under way when it is stopped. They were offered, so they are taken:
+ * with --count they are cut, and counted so. */
+static void take_the_rest(struct worker *w)
+{
+	uint64_t begun_ns = clock_monotonic_ns();
+
+	if (!w->live)
+		return;
+	stop_ports(w);
+	w->until = w->packets_left == 0 ? STAGE_rx : w->until;
+	w->packets_left = UINT64_MAX;
+	w->timer.on = false;
+	while (clock_monotonic_ns() - begun_ns < REST_MAX_NS) {
+		uint32_t pulled = worker_turn(w);
+
+		publish_when_due(w);
+		if (pulled == 0 && all_ports_ended(w))
+			return;
+		if (pulled == 0)
+			nap_for(NAP_MAX_NS);
+	}
+}
+
+void *worker_run(void *worker)
+{
+	struct worker *w = worker;
+	uint64_t one = 1;
+
+	pthread_barrier_wait(w->start);
+	work(w);
+	take_the_rest(w);
 	flow_close_all(&w->flow, WHY_capture_ended);
 	report_sources(w);
 	publish(w);

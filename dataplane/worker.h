@@ -15,6 +15,7 @@
 #include "dataplane/dissect/host.h"
 #include "dataplane/emit/emit.h"
 #include "dataplane/flow/flow.h"
+#include "dataplane/nap.h"
 #include "dataplane/pair/pair.h"
 #include "dataplane/reassembly/digest.h"
 #include "dataplane/reassembly/reassembly.h"
@@ -27,6 +28,7 @@
 /* The ports of one worker: one per --rx. */
 struct ports {
 	struct rx_port *port[SETTINGS_RX_MAX];
+	struct region_port *published[SETTINGS_RX_MAX]; /* what control sees of each */
 	uint32_t count;
 	uint32_t next;          /* the port asked first in the next turn */
 	struct rx_port *pulled; /* whose frames this burst holds; NULL: none */
@@ -48,6 +50,9 @@ struct worker {
 	struct stage_timer timer;
 	enum stage until;
 	uint32_t number, workers;
+	uint64_t packets_left; /* until --count; UINT64_MAX: no end */
+	struct nap nap;
+	bool live, spin;
 	/* set-up and chores */
 	struct digest digest;
 	struct identify identify;
@@ -56,6 +61,8 @@ struct worker {
 	struct emit_door *door;
 	uint64_t publish_ns; /* CLOCK_MONOTONIC at which counters are published next */
 	uint64_t turn;
+	uint64_t quiet_ns, quiet_from_ns; /* CLOCK_MONOTONIC at which nothing came any more; the
+					     clock then. 0: packets come */
 	pthread_t thread;
 	pthread_barrier_t *start; /* all threads and main: after it nothing can be opened */
 	int done_fd;              /* eventfd: written when the worker has finished */

@@ -28,8 +28,7 @@ static_assert(array_count(balance_name) == BALANCE_NONE, "every balance has a na
 
 #define LOST_NAME(name, meaning) #name,
 static const char *const lost_name[] = { RX_LOST_LIST(LOST_NAME) };
-static_assert(RX_LOST_COUNT <= array_count(((struct region_header *)0)->lost),
-	      "the header has room");
+static_assert((unsigned)RX_LOST_COUNT <= (unsigned)REGION_LOST, "a port has room");
 
 #define FAILURE_NAME(name, meaning) #name,
 static const char *const failure_name[] = { SINK_FAILURE_LIST(FAILURE_NAME) };
@@ -47,9 +46,9 @@ static void take_worker(struct books_worker *w, const struct region_reader *r)
 
 	if (counters_snapshot(r->counters, &w->counters))
 		w->known = true;
-	w->offered = relaxed(&r->header->offered);
-	for (unsigned i = 0; i < RX_LOST_COUNT; i++)
-		w->lost[i] = relaxed(&r->header->lost[i]);
+	w->ports = region_ports(r);
+	for (uint32_t i = 0; i < w->ports; i++)
+		region_port(r, i, &w->port[i]);
 	w->drained = r->ring.records;
 	w->in_ring = published > w->drained ? published - w->drained : 0;
 }
@@ -167,24 +166,71 @@ static void balance_sheet_of(struct balance_sheet *s, const struct books *b, enu
 		counters_sheet(s, b, balance, worker);
 }
 
-/* Of a file every port counts all of it, so one stands for all; live ports share the source. */
-static void source_sheet(struct balance_sheet *s, const struct books *b)
-{
-	uint64_t offered = 0, lost[RX_LOST_COUNT] = { 0 };
+/* What the ports of one source, or of several, have counted. */
+struct source_sum {
+	uint64_t offered, received, refused, in_flight, lost[RX_LOST_COUNT];
+	bool known; /* somebody else counted what was offered */
+};
 
-	sheet_begin(s, "source");
-	(void)snprintf(s->scope, sizeof(s->scope), "source:0");
-	for (uint32_t i = 0; i < b->workers && (i == 0 || b->live); i++) {
-		if (b->worker[i].offered == RX_UNKNOWN)
-			s->checkable = false;
-		offered += b->worker[i].offered;
-		for (unsigned k = 0; k < RX_LOST_COUNT; k++)
-			lost[k] += b->worker[i].lost[k];
-	}
-	add(&s->in, "offered", "", offered);
-	add(&s->out, "received", "", books_sum(b, C_received));
+static void add_port(struct source_sum *sum, const struct region_port_view *p)
+{
+	sum->known = sum->known && p->offered != RX_UNKNOWN;
+	sum->offered += p->offered;
+	sum->received += p->received;
+	sum->refused += p->refused;
+	sum->in_flight += p->in_flight;
 	for (unsigned k = 0; k < RX_LOST_COUNT; k++)
-		add(&s->out, "lost", lost_name[k], lost[k]);
+		sum->lost[k] += p->lost[k];
+}
+
+static void fill_source_sheet(struct balance_sheet *s, uint32_t source,
+			      const struct source_sum *sum, uint64_t received)
+{
+	sheet_begin(s, "source");
+	(void)snprintf(s->scope, sizeof(s->scope), "source:%u", source);
+	s->checkable = sum->known;
+	add(&s->in, "offered", "", sum->offered);
+	add(&s->out, "received", "", received);
+	add(&s->out, "refused", "", sum->refused);
+	for (unsigned k = 0; k < RX_LOST_COUNT; k++)
+		add(&s->out, "lost", lost_name[k], sum->lost[k]);
+	add(&s->out, "in_flight", GAUGE, sum->in_flight);
+}
+
+/* Of a file every worker's port counts all of it, so the first worker's stand for all; packets
+ * are counted by who owns them. The ports of a live source share it. */
+static void source_sheet(struct balance_sheet *s, const struct books *b, uint32_t source)
+{
+	struct source_sum sum = { .known = true };
+	uint64_t received = books_sum(b, C_received);
+
+	for (uint32_t i = 0; !b->live && i < b->worker[0].ports; i++)
+		add_port(&sum, &b->worker[0].port[i]);
+	for (uint32_t i = 0; b->live && i < b->workers; i++)
+		if (source < b->worker[i].ports)
+			add_port(&sum, &b->worker[i].port[source]);
+	if (b->live)
+		received = sum.received;
+	fill_source_sheet(s, source, &sum, received);
+}
+
+static uint32_t sources(const struct books *b)
+{
+	return b->live && b->workers > 0 ? b->worker[0].ports : 1;
+}
+
+/* Every packet that the ports gave out is one that a worker counted. */
+static void taken_sheet(struct balance_sheet *s, const struct books *b)
+{
+	uint64_t given = 0;
+
+	for (uint32_t i = 0; i < b->workers; i++)
+		for (uint32_t p = 0; p < b->worker[i].ports; p++)
+			given += b->worker[i].port[p].received;
+	sheet_begin(s, "taken");
+	(void)snprintf(s->scope, sizeof(s->scope), "total");
+	add(&s->in, "from_sources", "", given);
+	add(&s->out, "received", "", books_sum(b, C_received));
 }
 
 static void exporter_sheet(struct balance_sheet *s, const struct books *b)
@@ -225,8 +271,14 @@ void books_balances(const struct books *b, books_each_fn *each, void *context)
 			sheet_end(&s, each, context);
 		}
 	}
-	source_sheet(&s, b);
-	sheet_end(&s, each, context);
+	for (uint32_t i = 0; i < sources(b); i++) {
+		source_sheet(&s, b, i);
+		sheet_end(&s, each, context);
+	}
+	if (b->live) {
+		taken_sheet(&s, b);
+		sheet_end(&s, each, context);
+	}
 	exporter_sheet(&s, b);
 	sheet_end(&s, each, context);
 	handoff_sheet(&s, b);
@@ -508,9 +560,11 @@ static uint32_t build_rows(struct row *rows, const struct books *b)
 	struct balance_sheet s;
 	uint32_t count = 0;
 
-	source_sheet(&s, b);
-	sheet_end(&s, ignore_sheet, NULL);
-	telling_row(rows, &count, b, &s);
+	for (uint32_t i = 0; i < sources(b); i++) {
+		source_sheet(&s, b, i);
+		sheet_end(&s, ignore_sheet, NULL);
+		telling_row(rows, &count, b, &s);
+	}
 	total_sheet(&s, b, BALANCE_PACKETS);
 	plain_row(&rows[count++], b, &s);
 	handoff_sheet(&s, b);
@@ -529,7 +583,7 @@ static uint32_t build_rows(struct row *rows, const struct books *b)
 
 void books_table(const struct books *b, FILE *to)
 {
-	enum { ROWS_MAX = 8 };
+	enum { ROWS_MAX = 8 + REGION_PORTS };
 	struct row *rows = calloc(ROWS_MAX, sizeof(*rows));
 	size_t column = VERDICT_COLUMN;
 	uint32_t count;

@@ -5,8 +5,9 @@
  *     books_json()      all of it, as `--ledger` and the end line have it
  *     books_table()     the same for people
  *
- * Scopes: "worker:W" (packets, payload, requests, responses, records), "source:0",
- * "exporter:FORMAT", and "total" for what only the workers together can balance (handoff).
+ * Scopes: "worker:W" (packets, payload, requests, responses, records), "source:S" (live: one per
+ * --rx; else all of them are source:0), "exporter:FORMAT", and "total" for what only the workers
+ * together can balance (what they took from live sources, what they handed each other).
  *
  * A balance closes when its residual is 0 and nothing is under way any more: at
  * the end of a run a gauge that is not 0 is as wrong as a residual. One whose
@@ -43,14 +44,15 @@ struct books_exporter {
 
 struct books_worker {
 	struct counters counters;
-	bool known; /* a snapshot was ever had */
-	uint64_t offered, lost[RX_LOST_COUNT];
+	bool known;     /* a snapshot was ever had */
+	uint32_t ports; /* one per source */
+	struct region_port_view port[REGION_PORTS];
 	uint64_t drained, in_ring; /* records */
 };
 
 struct books {
 	uint32_t workers;
-	bool live; /* ports share the source; else each sees all of it */
+	bool live; /* a source is shared by the ports of all workers; else each sees all of it */
 	bool died; /* the dataplane is gone and never closed its books */
 	struct books_exporter exporter;
 	struct books_worker worker[REGION_WORKERS_MAX];

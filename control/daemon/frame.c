@@ -7,7 +7,7 @@
 #include "dataplane/base/compiler.h"
 #include "dissectors/registry.h"
 
-enum { FIXED_ROOM = 4096, LATENCY_ROOM = 512 };
+enum { FIXED_ROOM = 4096, CAPTURE_ROOM = 2048, LATENCY_ROOM = 512 };
 
 /* ---- start ---- */
 
@@ -69,16 +69,45 @@ static char *put_sources(char *at, const struct settings *s)
 	return close_list(l.at);
 }
 
+static char *put_text(char *at, const char *key, const char *text)
+{
+	bool bad = false;
+
+	return json_string(json_raw(at, key, strlen(key)), text, strlen(text), &bad);
+}
+
+/* Where the time stamps come from, and by which means a live source is captured. */
+static char *put_capture(char *at, const struct settings *s, const struct region_reader *first)
+{
+	uint32_t ports = s->live && first != NULL ? region_ports(first) : 0;
+	struct region_port_view port;
+
+	if (ports == 0)
+		return put_text(at, ",\"clock\":", "file");
+	region_port(first, 0, &port);
+	at = put_text(at, ",\"clock\":", port.about.clock);
+	at = json_literal(at, ",\"capture\":[");
+	for (uint32_t i = 0; i < ports; i++) {
+		region_port(first, i, &port);
+		at = put_text(at, "{\"backend\":", port.about.backend);
+		at = put_text(at, ",\"interface\":", port.about.interface);
+		at = put_text(at, ",\"mode\":", port.about.mode);
+		at = json_literal(at, "},");
+	}
+	return close_list(at);
+}
+
 static size_t start_room(const struct settings *s)
 {
 	size_t text = s->input_bytes + sizeof(s->rx);
 	size_t count = s->input_count + s->rx_count;
 
-	return FIXED_ROOM + JSON_STRING_ROOM(text) + JSON_BASE64_ROOM(text) + 16 * count;
+	return FIXED_ROOM + REGION_PORTS * CAPTURE_ROOM + JSON_STRING_ROOM(text) +
+	       JSON_BASE64_ROOM(text) + 16 * count;
 }
 
-char *frame_start(const struct settings *s, const char *version, uint32_t workers, bool restarted,
-		  size_t *ret_bytes, size_t *ret_mark_bytes)
+char *frame_start(const struct settings *s, const char *version, const struct region_reader *first,
+		  uint32_t workers, bool restarted, size_t *ret_bytes, size_t *ret_mark_bytes)
 {
 	struct json_clock clock = { 0 };
 	char *line = malloc(start_room(s)), *at;
@@ -91,8 +120,7 @@ char *frame_start(const struct settings *s, const char *version, uint32_t worker
 	*ret_mark_bytes = (size_t)(at - line);
 	at = json_string(json_literal(at, ",\"version\":"), version, strlen(version), &bad);
 	at = put_sources(at, s);
-	at = s->live ? json_literal(at, ",\"clock\":\"kernel\"")
-		     : json_literal(at, ",\"clock\":\"file\"");
+	at = put_capture(at, s, first);
 	at = json_number(json_literal(at, ",\"workers\":"), workers);
 	at = json_time(&clock, json_literal(at, ",\"started\":"), s->started_wall_ns);
 	if (restarted)

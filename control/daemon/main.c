@@ -136,7 +136,7 @@ static int begin_draining(struct daemon *d, const struct text_format *format)
 	int err;
 
 	if (format->framed) {
-		head = frame_start(s, WEIR_VERSION, d->hello.workers, d->restarted,
+		head = frame_start(s, WEIR_VERSION, &d->region[0], d->hello.workers, d->restarted,
 				   &how.sink_how.head_bytes, &how.sink_how.mark_bytes);
 		if (head == NULL)
 			return -ENOMEM;

@@ -1,4 +1,5 @@
-/* help - the text of `weir read --help`, made from the table of options. */
+/* help - the texts of `weir read --help` and `weir capture --help`, made from the table of options.
+ */
 #include "control/weir/help.h"
 
 #include <stdbool.h>
@@ -7,7 +8,7 @@
 #include "control/weir/option.h"
 #include "control/weir/units.h"
 
-enum { TEXT_COLUMN = 32, NAMES_MAX = 16 };
+enum { TEXT_COLUMN = 32, NAMES_MAX = 18 };
 
 /* What belongs together. An option that stands in no group is a limit. */
 struct group {
@@ -16,17 +17,19 @@ struct group {
 };
 
 static const struct group groups[] = {
-	{ "Input", { "filter", "rx", "ignore-ports", "snaplen", "checksum" } },
+	{ "Input",
+	  { "interface", "filter", "rx", "count", "duration", "promiscuous", "ignore-ports",
+	    "snaplen", "checksum" } },
 	{ "Output",
 	  { "output", "format", "headers", "body-limit", "rotate-size", "rotate-interval", "ledger",
-	    "stats-interval", "quiet" } },
+	    "stats-interval", "metrics", "quiet" } },
 	{ "Pipeline",
-	  { "workers", "until", "dissectors", "history", "gap-wait", "half-open-timeout",
-	    "closing-timeout", "idle-timeout", "udp-timeout", "request-timeout", "fragment-timeout",
-	    "hash-seed" } },
+	  { "workers", "poll", "user", "name", "until", "dissectors", "history", "gap-wait",
+	    "half-open-timeout", "closing-timeout", "idle-timeout", "udp-timeout",
+	    "request-timeout", "fragment-timeout", "hash-seed" } },
 };
 
-static const char introduction[] =
+static const char introduction_read[] =
 	"weir read - packets from files in, matched request/response pairs out\n"
 	"\n"
 	"usage: weir read FILE... [FILTER] [OPTION...]\n"
@@ -39,7 +42,7 @@ static const char introduction[] =
 	"A SIZE is 512, 64k or 1MiB; a TIME is 20ms, 5s or 2m. --name VALUE and --name=VALUE are "
 	"the same.\n";
 
-static const char closing[] =
+static const char closing_read[] =
 	"\n"
 	"Settings\n"
 	"  --config FILE                 take options from this INI file first; the command line "
@@ -62,6 +65,43 @@ static const char closing[] =
 	"  2  usage or settings                5  a source cannot be opened or went away\n"
 	"  3  the ledger does not close        6  an output failed\n"
 	"  130, 143  a second interrupt or termination signal ended weir at once\n";
+
+static const char introduction_capture[] =
+	"weir capture - packets from interfaces in, matched request/response pairs out\n"
+	"\n"
+	"usage: weir capture -i IFACE [FILTER] [OPTION...]\n"
+	"       weir capture --list-rx [-i IFACE]\n"
+	"\n"
+	"FILTER  a libpcap expression; where the back end can, it is run before packets reach "
+	"weir.\n"
+	"\n"
+	"Stop it with Ctrl-C or `weir ctl stop`. A SIZE is 512, 64k or 1MiB; a TIME is 20ms, 5s or "
+	"2m.\n";
+
+static const char closing_capture[] =
+	"\n"
+	"Settings\n"
+	"  --list-rx                     what can be captured with here, why not, and with which "
+	"options\n"
+	"  --only dataplane|control      become one of the two daemons, as a service beside the "
+	"other\n"
+	"  --config FILE                 take options from this INI file first; the command line "
+	"wins\n"
+	"                                (default $WEIR_CONFIG, if set)\n"
+	"  --print-settings              write all settings as such a file, and do nothing else\n"
+	"  --help                        this text\n"
+	"\n"
+	"Examples\n"
+	"  weir capture -i eth0 --output pairs.jsonl           by the best means that works\n"
+	"  weir capture -i tap0 tcp port 80 --duration 60s     filtered, for a minute\n"
+	"  weir capture --rx af_xdp:eth1,mode=generic          by the means that you choose\n"
+	"  weir capture -i tap0 -i tap1 --metrics 9100         both directions of a TAP, with "
+	"metrics\n"
+	"\n"
+	"Exit status\n"
+	"  0  done                             5  a source cannot be opened or went away\n"
+	"  2  usage or settings                6  an output failed\n"
+	"  3  the ledger does not close        130, 143  a second signal ended weir at once\n";
 
 static void pad(int columns, FILE *to)
 {
@@ -117,17 +157,21 @@ static bool is_grouped(const char *name)
 	return false;
 }
 
-void help_read(FILE *to)
+void help_of(const char *command, FILE *to)
 {
-	fputs(introduction, to);
+	bool read = strcmp(command, "read") == 0;
+
+	fputs(read ? introduction_read : introduction_capture, to);
 	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
 		fprintf(to, "\n%s\n", groups[g].title);
 		for (size_t i = 0; i < NAMES_MAX && groups[g].names[i] != NULL; i++)
-			print_option(option_find(groups[g].names[i]), to);
+			if (option_serves(option_find(groups[g].names[i]), command))
+				print_option(option_find(groups[g].names[i]), to);
 	}
 	fputs("\nLimits; what is beyond them is counted in the ledger, with the reason\n", to);
 	for (uint32_t i = 0; i < option_count; i++)
-		if (!options[i].is_hidden && !is_grouped(options[i].name))
+		if (!options[i].is_hidden && !is_grouped(options[i].name) &&
+		    option_serves(&options[i], command))
 			print_option(&options[i], to);
-	fputs(closing, to);
+	fputs(read ? closing_read : closing_capture, to);
 }

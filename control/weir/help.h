@@ -1,4 +1,5 @@
-/* help - the text of `weir read --help`, made from the table of options. */
+/* help - the texts of `weir read --help` and `weir capture --help`, made from the table of options.
+ */
 #ifndef CONTROL_WEIR_HELP_H
 #define CONTROL_WEIR_HELP_H
 
@@ -7,7 +8,8 @@
 /* Nothing in the help is wider. */
 enum { HELP_COLUMNS = 100 };
 
-void help_read(FILE *to);
+/* help_of - of `read` or `capture`. */
+void help_of(const char *command, FILE *to);
 
 /* help_wrapped - words broken into lines that begin at column `indent`; the first goes on at
  * `column`. */

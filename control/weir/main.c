@@ -10,7 +10,9 @@
 
 static const struct command commands[] = {
 	{ "read", "captures in, matched request/response pairs out", command_read },
+	{ "capture", "interfaces in, matched request/response pairs out", command_capture },
 	{ "dissectors", "the protocols that weir reads, and their fields", command_dissectors },
+	{ "lab", "a client, a server and a tap on this machine, to try things on", command_lab },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "control/weir/address.h"
 #include "control/weir/ini_text.h"
 #include "control/weir/suggest.h"
 #include "control/weir/units.h"
@@ -429,6 +430,8 @@ static int read_rx(const struct option *o, const char *text, struct settings *s,
 			name_bytes = 0;
 	if (name_bytes == 0)
 		return refuse(err, "must be NAME or NAME:ARGUMENT, such as file or synth");
+	if (name_bytes == 4 && strncmp(text, "file", 4) == 0 && strcmp(s->command, "capture") == 0)
+		return refuse(err, "is read with `weir read`");
 	if (strcmp(text, "file") == 0) /* what there is when nothing else is named */
 		return 0;
 	if (name_bytes == 4 && strncmp(text, "file", 4) == 0)
@@ -443,10 +446,45 @@ static int read_rx(const struct option *o, const char *text, struct settings *s,
 
 static void write_rx(const struct option *o, const struct settings *s, FILE *to)
 {
-	if (s->rx_count == 0)
+	if (s->rx_count == 0 && strcmp(s->command, "read") == 0)
 		fprintf(to, "%s = file\n", o->name);
 	for (uint32_t i = 0; i < s->rx_count; i++)
 		write_line(o->name, s->rx[i], to);
+}
+
+/* What an interface is called: no white space, no slash, less than 16 characters (dev_valid_name()
+ * of the kernel). */
+static int read_interface(const struct option *o, const char *text, struct settings *s,
+			  struct option_error *err)
+{
+	char spec[sizeof("auto:") + 16];
+	size_t bytes = strlen(text);
+
+	if (bytes == 0 || bytes > 15 || strcspn(text, "/: \t\n,") != bytes)
+		return refuse(err, "is no name of an interface");
+	(void)snprintf(spec, sizeof(spec), "auto:%s", text);
+	return read_rx(o, spec, s, err);
+}
+
+static int read_name(const struct option *o, const char *text, struct settings *s,
+		     struct option_error *err)
+{
+	for (const char *c = text; *c != '\0'; c++)
+		if (!isalnum((unsigned char)*c) && strchr("-_", *c) == NULL)
+			return refuse(err, "must be letters, digits, - and _");
+	return read_text(o, text, s, err);
+}
+
+static int read_metrics(const struct option *o, const char *text, struct settings *s,
+			struct option_error *err)
+{
+	struct sockaddr_storage address;
+
+	if (text[0] != '\0' && address_parse(text, &address) < 0)
+		return refuse(
+			err,
+			"must be PORT, ADDRESS:PORT or [ADDRESS]:PORT, such as 9100 or [::1]:9100");
+	return read_text(o, text, s, err);
 }
 
 static void clear_input(struct settings *s)
@@ -509,8 +547,10 @@ const struct option options[] = {
 	  .help = "a file or folder to read; the operands of the command line say the same" },
 	{ .name = "filter", .argument = "EXPR", .read = read_text, .write = write_text, TEXT_MEMBER(filter),
 	  .help = "libpcap filter expression; the same as the operands after the files" },
+	{ .name = "interface", .argument = "IFACE", .read = read_interface, .clear = clear_rx,
+	  .help = "capture here, by the best means that works (the same: -i IFACE); may be repeated: a TAP is two" },
 	{ .name = "rx", .argument = "NAME[:ARG]", .read = read_rx, .write = write_rx, .clear = clear_rx,
-	  .help = "where packets come from: file, or synth for invented traffic, which needs no FILE; may be repeated (default file)" },
+	  .help = "where packets come from: NAME:ARG[,option=value...]; may be repeated" },
 	{ .name = "ignore-ports", .argument = "LIST", .read = read_ports, .write = write_ports, .clear = clear_ports,
 	  .help = "pass over TCP and UDP packets from or to these ports: 22,8000-8099" },
 	{ .name = "output", .argument = "FILE", .read = read_text, .write = write_text, TEXT_MEMBER(output),
@@ -521,6 +561,12 @@ const struct option options[] = {
 	  .help = "all, none, or only those named: host,user-agent (default all)" },
 	{ .name = "ledger", .argument = "FILE", .read = read_text, .write = write_text, TEXT_MEMBER(ledger),
 	  .help = "write every counter and balance as JSON at the end" },
+	{ .name = "metrics", .argument = "ADDRESS", .read = read_metrics, .write = write_text, TEXT_MEMBER(metrics),
+	  .help = "serve metrics for Prometheus on [IP:]PORT; without IP on 127.0.0.1 only (default: none)" },
+	{ .name = "name", .argument = "NAME", .read = read_name, .write = write_text, TEXT_MEMBER(name),
+	  .help = "what `weir ctl --name` calls this capture (default: made up)" },
+	{ .name = "user", .argument = "USER", .read = read_text, .write = write_text, TEXT_MEMBER(user),
+	  .help = "whom both daemons become before the first packet, when root (default: who called sudo, else weir, else nobody)" },
 	{ .name = "until", .argument = "STAGE", .read = read_stage, .write = write_stage,
 	  .help = "cut the pipeline after this stage: rx decode flow reassembly dissect pair emit drain format normal (default normal)" },
 	{ .name = "dissectors", .argument = "LIST", .read = read_dissectors, .write = write_dissectors, .clear = clear_dissectors,
@@ -541,12 +587,29 @@ const struct option *option_find(const char *name)
 	return NULL;
 }
 
-const char *option_suggest(const char *name)
+bool option_serves(const struct option *o, const char *command)
+{
+	static const struct {
+		const char *name, *command;
+	} only[] = {
+		{ "input", "read" },          { "interface", "capture" }, { "duration", "capture" },
+		{ "promiscuous", "capture" }, { "poll", "capture" },      { "user", "capture" },
+		{ "metrics", "capture" },     { "name", "capture" },
+	};
+
+	for (size_t i = 0; i < sizeof(only) / sizeof(only[0]); i++)
+		if (strcmp(only[i].name, o->name) == 0)
+			return strcmp(only[i].command, command) == 0;
+	return true;
+}
+
+const char *option_suggest(const char *name, const char *command)
 {
 	struct suggest s;
 
 	suggest_begin(&s, name);
 	for (uint32_t i = 0; i < option_count; i++)
-		suggest_offer(&s, options[i].name);
+		if (option_serves(&options[i], command))
+			suggest_offer(&s, options[i].name);
 	return s.best;
 }

@@ -30,7 +30,8 @@ struct option {
 	 * Returns: 0, or -EINVAL with err; the settings may have taken a part of a list then. */
 	int (*read)(const struct option *o, const char *text, struct settings *s,
 		    struct option_error *err);
-	/* write - as INI lines that read() accepts again, one after the other. */
+	/* write - as INI lines that read() accepts again, one after the other.
+	 * NULL: short for another option, which is written. */
 	void (*write)(const struct option *o, const struct settings *s, FILE *to);
 	/* clear - back to no value at all: an option that gathers. NULL: the last value counts. */
 	void (*clear)(struct settings *s);
@@ -49,7 +50,11 @@ extern const uint32_t option_count;
 /* option_find - NULL: no such option. */
 const struct option *option_find(const char *name);
 
-/* option_suggest - the name that was probably meant, or NULL. */
-const char *option_suggest(const char *name);
+/* option_serves - does this sub-command take it? Some make no sense for files, some none for
+ * interfaces. */
+bool option_serves(const struct option *o, const char *command);
+
+/* option_suggest - the name that was probably meant, of those the sub-command takes, or NULL. */
+const char *option_suggest(const char *name, const char *command);
 
 #endif

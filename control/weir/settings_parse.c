@@ -71,6 +71,23 @@ static int take(struct parse *p, const struct option *o, const char *value,
 	return o->read(o, value, p->settings, why);
 }
 
+static const struct option *find_option(const struct parse *p, const char *name)
+{
+	const struct option *o = option_find(name);
+
+	return o != NULL && option_serves(o, p->settings->command) ? o : NULL;
+}
+
+static bool is_command(const char *name)
+{
+	return strcmp(name, "read") == 0 || strcmp(name, "capture") == 0;
+}
+
+static bool is_capture(const struct parse *p)
+{
+	return strcmp(p->settings->command, "capture") == 0;
+}
+
 static void begin_source(struct parse *p)
 {
 	memset(p->cleared, 0, sizeof(p->cleared));
@@ -98,7 +115,7 @@ static char *read_line(char *line, int room, void *context)
 
 static int refuse_key(struct parse *p, const char *key)
 {
-	const char *meant = option_suggest(key);
+	const char *meant = option_suggest(key, p->settings->command);
 
 	if (meant == NULL)
 		return refuse(p, STATUS_USAGE, "%s:%u: no such setting: %.80s", p->ini_name,
@@ -109,14 +126,17 @@ static int refuse_key(struct parse *p, const char *key)
 
 static int take_line(struct parse *p, const char *section, const char *key, const char *text)
 {
-	const struct option *o = option_find(key);
+	const struct option *o = find_option(p, key);
 	char *value = p->ini_value;
 	struct option_error why;
 
-	if (section[0] != '\0' && strcmp(section, "read") != 0)
-		return refuse(p, STATUS_USAGE,
-			      "%s:%u: no such section: [%.80s]\n  settings stand in [read]",
-			      p->ini_name, p->ini_line, section);
+	if (section[0] != '\0' && !is_command(section))
+		return refuse(
+			p, STATUS_USAGE,
+			"%s:%u: no such section: [%.80s]\n  settings stand in [read] or [capture]",
+			p->ini_name, p->ini_line, section);
+	if (section[0] != '\0' && strcmp(section, p->settings->command) != 0)
+		return 0; /* the other command's */
 	if (o == NULL)
 		return refuse_key(p, key);
 	(void)snprintf(value, sizeof(p->ini_value), "%s", text);
@@ -168,7 +188,8 @@ static int read_ini(struct parse *p)
 /* ---- the command line ---- */
 
 /* Options that are no settings, and so in no INI file. */
-static const char config_name[] = "config", help_name[] = "help", print_name[] = "print-settings";
+static const char config_name[] = "config", help_name[] = "help", print_name[] = "print-settings",
+		  list_name[] = "list-rx", only_name[] = "only";
 
 static int refuse_option(struct parse *p, const char *name)
 {
@@ -176,13 +197,14 @@ static int refuse_option(struct parse *p, const char *name)
 
 	suggest_begin(&s, name);
 	for (uint32_t i = 0; i < option_count; i++)
-		suggest_offer(&s, options[i].name);
+		if (option_serves(&options[i], p->settings->command))
+			suggest_offer(&s, options[i].name);
 	suggest_offer(&s, config_name);
 	suggest_offer(&s, help_name);
 	suggest_offer(&s, print_name);
 	if (s.best == NULL)
-		return refuse(p, STATUS_USAGE, "no such option: --%.80s\n  see `weir read --help`",
-			      name);
+		return refuse(p, STATUS_USAGE, "no such option: --%.80s\n  see `weir %s --help`",
+			      name, p->settings->command);
 	return refuse(p, STATUS_USAGE, "no such option: --%.80s\n  did you mean --%s?", name,
 		      s.best);
 }
@@ -195,8 +217,26 @@ static int take_wish(struct parse *p, const char *name, bool has_value)
 	if (strcmp(name, help_name) == 0)
 		p->wish = SETTINGS_HELP;
 	else if (p->wish != SETTINGS_HELP)
-		p->wish = SETTINGS_PRINT;
+		p->wish = strcmp(name, list_name) == 0 ? SETTINGS_LIST_RX : SETTINGS_PRINT;
 	return 1;
+}
+
+static bool is_wish(const struct parse *p, const char *name)
+{
+	return strcmp(name, help_name) == 0 || strcmp(name, print_name) == 0 ||
+	       (is_capture(p) && strcmp(name, list_name) == 0);
+}
+
+/* take_only - `--only dataplane|control`: which daemon weir is to become. */
+static int take_only(struct parse *p, const char *value)
+{
+	if (value != NULL && strcmp(value, "dataplane") == 0)
+		p->settings->service = SERVICE_DATAPLANE;
+	else if (value != NULL && strcmp(value, "control") == 0)
+		p->settings->service = SERVICE_CONTROL;
+	else
+		return refuse(p, STATUS_USAGE, "--only needs a value: dataplane or control");
+	return 0;
 }
 
 /* scan_option - `arg` begins with "--"; *next is the argument behind it, or NULL.
@@ -212,9 +252,11 @@ static int scan_option(struct parse *p, const char *arg, const char *next)
 		return refuse_option(p, arg + 2);
 	memcpy(name, arg + 2, name_bytes);
 	name[name_bytes] = '\0';
-	o = option_find(name);
-	if (strcmp(name, help_name) == 0 || strcmp(name, print_name) == 0)
+	o = find_option(p, name);
+	if (is_wish(p, name))
 		return take_wish(p, name, equals != NULL);
+	if (is_capture(p) && strcmp(name, only_name) == 0)
+		return take_only(p, value) < 0 ? -EINVAL : equals != NULL ? 1 : 2;
 	if (o == NULL && strcmp(name, config_name) != 0)
 		return refuse_option(p, name);
 	if (o != NULL && o->is_switch && equals == NULL) {
@@ -238,7 +280,8 @@ static int scan(struct parse *p, int argc, char *const *argv)
 	int taken;
 
 	for (int i = 0; i < argc; i += taken) {
-		const char *arg = argv[i];
+		const char *arg = is_capture(p) && strcmp(argv[i], "-i") == 0 ? "--interface"
+									      : argv[i];
 
 		taken = 1;
 		if (only_operands || arg[0] != '-' || strcmp(arg, "-") == 0)
@@ -325,10 +368,23 @@ static int join_filter(struct parse *p, const char *const *words, uint32_t count
 	return 0;
 }
 
+static int take_capture_filter(struct parse *p, const char *const *words, uint32_t count)
+{
+	if (is_input(words[0]))
+		return refuse(p, STATUS_USAGE, "%.200s: a file is read with `weir read`", words[0]);
+	for (uint32_t i = 0; i < p->from_command_line_count; i++)
+		if (strcmp(p->from_command_line[i].option->name, "filter") == 0)
+			return refuse(p, STATUS_USAGE, "%.80s: --filter is there already",
+				      words[0]);
+	return join_filter(p, words, count); /* whether it is one is checked with the rest */
+}
+
 static int take_filter(struct parse *p, const char *const *words, uint32_t count)
 {
 	struct rx_error why;
 
+	if (is_capture(p))
+		return take_capture_filter(p, words, count);
 	if (looks_like_path(words[0]))
 		return refuse(p, STATUS_SOURCE, "%.200s: no such file", words[0]);
 	for (uint32_t i = 0; i < p->from_command_line_count; i++)
@@ -350,7 +406,7 @@ static int take_operands(struct parse *p)
 	struct option_error why;
 	uint32_t i = 0;
 
-	for (; i < p->operand_count && is_input(p->operands[i]); i++)
+	for (; !is_capture(p) && i < p->operand_count && is_input(p->operands[i]); i++)
 		if (take(p, input, p->operands[i], &why) < 0)
 			return refuse(p, STATUS_USAGE, "%.80s: %s", p->operands[i], why.text);
 	if (i == p->operand_count)
@@ -416,7 +472,11 @@ static int check_sources(struct parse *p)
 {
 	const char *at = p->settings->input;
 
-	if (p->settings->rx_count == 0 && p->settings->input_count == 0)
+	if (is_capture(p) && p->settings->rx_count == 0 && p->settings->service != SERVICE_CONTROL)
+		return refuse(p, STATUS_USAGE,
+			      "nothing to capture from: -i IFACE, or --rx NAME:ARG\n"
+			      "  see `weir capture --list-rx`");
+	if (!is_capture(p) && p->settings->rx_count == 0 && p->settings->input_count == 0)
 		return refuse(p, STATUS_USAGE, "no FILE to read\n  see `weir read --help`");
 	for (uint32_t i = 0; i < p->settings->input_count; i++, at += strlen(at) + 1)
 		if (!is_input(at))
@@ -424,7 +484,8 @@ static int check_sources(struct parse *p)
 	if (check_not_overwritten(p, "output", p->settings->output) < 0)
 		return -EINVAL;
 	if (strcmp(p->settings->ledger, "-") == 0)
-		return refuse(p, STATUS_USAGE, "--ledger needs a file; the table is on standard error");
+		return refuse(p, STATUS_USAGE,
+			      "--ledger needs a file; the table is on standard error");
 	if (p->settings->ledger[0] != 0 && strcmp(p->settings->ledger, p->settings->output) == 0)
 		return refuse(p, STATUS_USAGE, "--ledger %.200s would overwrite the output",
 			      p->settings->ledger);
@@ -454,8 +515,8 @@ static int parse_all(struct parse *p, int argc, char *const *argv)
 	return e;
 }
 
-int settings_parse(int argc, char *const *argv, const char *config, struct settings *ret,
-		   enum settings_wish *ret_wish, struct settings_error *err)
+int settings_parse(const char *command, int argc, char *const *argv, const char *config,
+		   struct settings *ret, enum settings_wish *ret_wish, struct settings_error *err)
 {
 	struct parse p = { .settings = ret, .err = err, .config = config };
 	size_t room = (size_t)argc + 1;
@@ -463,6 +524,7 @@ int settings_parse(int argc, char *const *argv, const char *config, struct setti
 
 	err->status = 0;
 	settings_defaults(ret);
+	(void)snprintf(ret->command, sizeof(ret->command), "%s", command);
 	ret->until = STAGE_normal;
 	strcpy(ret->output, "-");
 	strcpy(ret->format, "jsonl");
@@ -482,8 +544,10 @@ int settings_parse(int argc, char *const *argv, const char *config, struct setti
 
 void settings_print(const struct settings *s, FILE *to)
 {
-	fputs("[read]\n", to);
+	fprintf(to, "[%s]\n", s->command);
 	for (uint32_t i = 0; i < option_count; i++) {
+		if (!option_serves(&options[i], s->command) || options[i].write == NULL)
+			continue;
 		fprintf(to, "\n# %s\n", options[i].help);
 		options[i].write(&options[i], s, to);
 	}

@@ -14,12 +14,13 @@
  * Fragments: whole datagrams take the first copy of every byte (IPv4); an IPv6 datagram
  * with overlapping fragments is dropped whole (RFC 5722), atomic fragments are
  * plain packets (RFC 6946). Every fragment is `fragment_kept`; a datagram that is complete
- * joins the burst in the place of its last fragment as a packet of its own (`datagrams_completed`), with that
- * fragment's time and number.
+ * joins the burst in the place of its last fragment as a packet of its own (`datagrams_completed`),
+ * with that fragment's time and number.
  *
- * Own packets: with several workers on a file every worker decodes everything; packets that end here are
- * counted (`received` and their reason) only by the worker that owns them: number % workers, or for
- * packets that reach a flow hash % workers. Packets of other workers' flows leave the burst uncounted.
+ * Own packets: with several workers on a file every worker decodes everything; packets that end
+ * here are counted (`received` and their reason) only by the worker that owns them: number %
+ * workers, or for packets that reach a flow hash % workers. Packets of other workers' flows leave
+ * the burst uncounted.
  *
  * Threads: the worker. Memory: datagrams under assembly come from the worker's arena, capped; a
  *          completed one is borrowed by the burst until the next decode_burst().
@@ -33,13 +34,15 @@
 #include "dataplane/ledger.h"
 
 struct decode_settings {
-	bool checksum;                  /* verify IPv4, TCP and UDP checksums */
-	uint32_t extension_headers;     /* IPv6, per packet, at most */
-	uint32_t encapsulations;        /* VLAN tags and other headers around, at most */
-	uint64_t fragment_bytes;        /* all datagrams under assembly */
+	bool checksum;              /* verify IPv4, TCP and UDP checksums */
+	uint32_t extension_headers; /* IPv6, per packet, at most */
+	uint32_t encapsulations;    /* VLAN tags and other headers around, at most */
+	uint64_t fragment_bytes;    /* all datagrams under assembly */
 	uint32_t fragments_per_datagram;
 	uint64_t fragment_timeout_ns;
-	const uint8_t *ignore_ports;    /* bitmap of 65,536; NULL: none */
+	const struct settings_own *own; /* addresses that weir itself listens on */
+	uint32_t own_count;
+	const uint8_t *ignore_ports; /* bitmap of 65,536; NULL: none */
 	struct hash_key hash_key;
 	uint32_t worker, workers;
 };
@@ -63,7 +66,8 @@ void decode_fini(struct decode *d);
 void decode_burst(struct decode *d, struct burst *b);
 
 /* decode_one - one packet without a burst, for tests and the fuzzer.
- * Returns the counter of its ledger line, or C_to_flow if it may go on (then nothing is counted). */
+ * Returns the counter of its ledger line, or C_to_flow if it may go on (then nothing is counted).
+ */
 enum counter decode_one(struct decode *d, struct packet *p);
 
 #endif

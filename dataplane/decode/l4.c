@@ -6,6 +6,7 @@
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/decode/checksum.h"
+#include "dataplane/shm/settings.h"
 
 enum { TCP_BYTES = 20, TCP_FLAG_MASK = 0x3f, UDP_BYTES = 8 };
 
@@ -19,6 +20,16 @@ static bool ignored(const struct decode_settings *s, const struct flow_key *key)
 	if (likely(s->ignore_ports == NULL))
 		return false;
 	return port_in(s->ignore_ports, key->port[0]) || port_in(s->ignore_ports, key->port[1]);
+}
+
+static bool is_own(const struct decode_settings *s, const struct flow_key *key)
+{
+	for (uint32_t i = 0; i < s->own_count; i++)
+		for (int side = 0; side < 2; side++)
+			if (key->port[side] == s->own[i].port &&
+			    memcmp(key->address[side], s->own[i].ip, sizeof(s->own[i].ip)) == 0)
+				return true;
+	return false;
 }
 
 /* Is the checksum over the pseudo header and `segment` right? True where it cannot be told.
@@ -73,6 +84,8 @@ static enum counter tcp_decode(const struct decode_settings *s, struct packet *p
 	set_ports(&p->key, IPPROTO_TCP, at);
 	if (unlikely(ignored(s, &p->key)))
 		return C_passed_ignored_port;
+	if (unlikely(is_own(s, &p->key)))
+		return C_passed_own_traffic;
 	if (unlikely(s->checksum) && !checksum_right(p, ip, l))
 		return C_malformed_l4_checksum;
 	p->seq = be32_at(at + 4);

@@ -35,6 +35,8 @@ struct interface {
 	int promiscuous_fd; /* holds the membership; -1: none */
 	enum interface_state state;
 	struct interface_losses now, before;
+	uint64_t asked_ns; /* CLOCK_MONOTONIC when the statistics were asked for last */
+	bool overrun;      /* messages were lost, so how things are must be asked */
 };
 
 /* interface_open - `promiscuous`: receive frames for others too, until interface_close().
@@ -49,7 +51,7 @@ void interface_close(struct interface *i); /* accepts a zeroed one */
 enum interface_state interface_look(struct interface *i);
 
 /* interface_losses - ask for the statistics. Returns what was known last if the kernel does not
- * answer at once. Cost: two system calls; at most every 10 ms. */
+ * answer at once. Cost: three system calls; at most every 10 ms. */
 void interface_losses(struct interface *i, struct interface_losses *ret);
 
 /* interface_poll_fd - readable when something has changed. */

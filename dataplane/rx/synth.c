@@ -22,7 +22,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +29,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/compiler.h"
-#include "dataplane/rx/rx.h"
+#include "dataplane/rx/options.h"
 #include "dataplane/shm/settings.h"
 
 enum {
@@ -53,123 +52,35 @@ enum {
 
 /* ---- the argument ---- */
 
-/* X(name, default, min, max, "help") */
-/* clang-format off */
-#define COUNT_LIST(X) \
-	X(packets,     0, 7, UINT64_C(1) << 40, "segments on the wire (1000000); the last few fill up what is no whole exchange") \
-	X(pairs,       0, 1, UINT64_C(1) << 36, "exchanges, instead of packets") \
-	X(seconds,     0, 1, 1 << 20, "capture time, instead of packets: packets = seconds * rate") \
-	X(rate,        1000000, 1, 1000000000, "packets per second of capture time (1000000)") \
-	X(size,        1024, 0, 16 << 20, "bytes of each response body (1024)") \
-	X(request,     80, 64, 1 << 20, "bytes of each request (80)") \
-	X(connections, 50, 1, 1 << 22, "keep-alive connections (50)") \
-	X(pipelining,  1, 1, 1 << 16, "requests that a client sends before it waits (1)") \
-	X(mss,         1460, 1, 65000, "payload of a segment, at most (1460)") \
-	X(seed,        1, 0, UINT64_MAX, "of everything that looks random (1)") \
-	X(v6,          0, 0, 1, "1: IPv6 (0)")
-#define PORTION_LIST(X) \
-	X(disorder,    "portion of the segments with payload that change places with the packet behind them (0)") \
-	X(loss,        "portion that is missing from the capture, told as lost (0)") \
-	X(duplicates,  "portion that comes twice (0)")
-/* clang-format on */
-
 struct plan {
-#define COUNT_FIELD(name, def, min, max, help) uint64_t name;
-	COUNT_LIST(COUNT_FIELD)
-#define PORTION_FIELD(name, help) double name;
-	PORTION_LIST(PORTION_FIELD)
+	uint64_t packets, pairs, seconds, rate; /* of the first three all but one are 0 */
+	uint64_t size, request, connections, pipelining, mss, seed, v6;
+	double disorder, loss, duplicates;
 };
 
-static const struct count_key {
-	const char *name;
-	size_t offset;
-	uint64_t def, min, max;
-} count_key[] = {
-#define COUNT_KEY(name, def, min, max, help) { #name, offsetof(struct plan, name), def, min, max },
-	COUNT_LIST(COUNT_KEY)
+/* clang-format off */
+#define COUNT(name, def, min, max, help) { #name, RX_OPTION_COUNT, offsetof(struct plan, name), def, min, max, NULL, help },
+#define BYTES(name, def, min, max, help) { #name, RX_OPTION_BYTES, offsetof(struct plan, name), def, min, max, NULL, help },
+#define PORTION(name, help)              { #name, RX_OPTION_PORTION, offsetof(struct plan, name), 0, 0, 1, NULL, help },
+
+static const struct rx_option synth_options[] = {
+	COUNT(packets,     0, 7, UINT64_C(1) << 40, "segments on the wire; the last few fill up what is no whole exchange (default 1000000)")
+	COUNT(pairs,       0, 1, UINT64_C(1) << 36, "exchanges, instead of packets")
+	COUNT(seconds,     0, 1, 1 << 20, "capture time, instead of packets: packets = seconds * rate")
+	COUNT(rate,        1000000, 1, 1000000000, "packets per second of capture time")
+	BYTES(size,        1024, 0, 16 << 20, "of each response body")
+	BYTES(request,     80, 64, 1 << 20, "of each request")
+	COUNT(connections, 50, 1, 1 << 22, "keep-alive connections")
+	COUNT(pipelining,  1, 1, 1 << 16, "requests that a client sends before it waits")
+	BYTES(mss,         1460, 1, 65000, "payload of a segment, at most")
+	COUNT(seed,        1, 0, UINT64_MAX, "of everything that looks random")
+	COUNT(v6,          0, 0, 1, "1: IPv6")
+	PORTION(disorder,   "of the segments with payload that change places with the packet behind them")
+	PORTION(loss,       "that is missing from the capture, told as lost")
+	PORTION(duplicates, "that comes twice")
+	{ .name = NULL },
 };
-
-static const struct portion_key {
-	const char *name;
-	size_t offset;
-} portion_key[] = {
-#define PORTION_KEY(name, help) { #name, offsetof(struct plan, name) },
-	PORTION_LIST(PORTION_KEY)
-};
-
-__attribute__((format(printf, 2, 3))) static int refuse(struct rx_error *err, const char *format,
-							...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(err->text, sizeof(err->text), format, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
-static int set_count(struct plan *plan, const struct count_key *k, const char *value,
-		     struct rx_error *err)
-{
-	uint64_t *field = (uint64_t *)(void *)((char *)plan + k->offset);
-	char *end;
-
-	errno = 0;
-	*field = strtoull(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end != 0 || errno != 0 || *field < k->min ||
-	    *field > k->max)
-		return refuse(err,
-			      "synth: %s=%s: a number from %" PRIu64 " to %" PRIu64 " is needed",
-			      k->name, value, k->min, k->max);
-	return 0;
-}
-
-static int set_portion(struct plan *plan, const struct portion_key *k, const char *value,
-		       struct rx_error *err)
-{
-	double *field = (double *)(void *)((char *)plan + k->offset);
-	char *end;
-
-	*field = strtod(value, &end);
-	/* Written so that "nan" is refused too. */
-	if (end == value || *end != 0 || !(*field >= 0 && *field <= 1))
-		return refuse(err, "synth: %s=%s: a portion from 0 to 1 is needed", k->name, value);
-	return 0;
-}
-
-static int set_key(struct plan *plan, const char *key, const char *value, struct rx_error *err)
-{
-	for (size_t i = 0; i < array_count(count_key); i++)
-		if (strcmp(key, count_key[i].name) == 0)
-			return set_count(plan, &count_key[i], value, err);
-	for (size_t i = 0; i < array_count(portion_key); i++)
-		if (strcmp(key, portion_key[i].name) == 0)
-			return set_portion(plan, &portion_key[i], value, err);
-	return refuse(err, "synth: there is no option %s", key);
-}
-
-static int parse_argument(struct plan *plan, const char *argument, struct rx_error *err)
-{
-	char text[512], *rest = text, *word;
-	int code = 0;
-
-	for (size_t i = 0; i < array_count(count_key); i++)
-		*(uint64_t *)(void *)((char *)plan + count_key[i].offset) = count_key[i].def;
-	if (argument == NULL || argument[0] == 0)
-		return 0;
-	if (snprintf(text, sizeof(text), "%s", argument) >= (int)sizeof(text))
-		return refuse(err, "synth: the argument is longer than %zu bytes",
-			      sizeof(text) - 1);
-	while (code == 0 && (word = strsep(&rest, ",")) != NULL) {
-		char *value = strchr(word, '=');
-
-		if (value == NULL)
-			return refuse(err, "synth: %s: an option is written NAME=VALUE", word);
-		*value++ = 0;
-		code = set_key(plan, word, value, err);
-	}
-	return code;
-}
+/* clang-format on */
 
 /* ---- the two messages ---- */
 
@@ -722,19 +633,24 @@ static int plan_length(struct synth_port *p, const struct plan *plan, struct rx_
 	uint64_t frame = plan->connections * (OPENING_PACKETS + CLOSING_PACKETS);
 	uint64_t packets = plan->packets;
 
-	if ((plan->packets != 0) + (plan->pairs != 0) + (plan->seconds != 0) > 1)
-		return refuse(err, "synth: packets, pairs and seconds exclude each other");
+	if ((plan->packets != 0) + (plan->pairs != 0) + (plan->seconds != 0) > 1) {
+		snprintf(err->text, sizeof(err->text),
+			 "synth: packets, pairs and seconds exclude each other");
+		return -EINVAL;
+	}
 	if (plan->pairs != 0)
 		packets = frame + plan->pairs * each;
 	else if (plan->seconds != 0)
 		packets = plan->seconds * plan->rate;
 	else if (packets == 0)
 		packets = 1000000;
-	if (packets < frame + each)
-		return refuse(err,
-			      "synth: %" PRIu64 " packets are too few for %" PRIu64
-			      " connections and one exchange; at least %" PRIu64 " are needed",
-			      packets, plan->connections, frame + each);
+	if (packets < frame + each) {
+		snprintf(err->text, sizeof(err->text),
+			 "synth: %" PRIu64 " packets are too few for %" PRIu64
+			 " connections and one exchange; at least %" PRIu64 " are needed",
+			 packets, plan->connections, frame + each);
+		return -EINVAL;
+	}
 	p->pairs = (packets - frame) / each;
 	p->fill_left = (packets - frame) % each;
 	return 0;
@@ -797,7 +713,7 @@ static int synth_open(const struct rx_open *how, struct rx_port **ret, struct rx
 {
 	struct plan plan = { 0 };
 	struct synth_port *p;
-	int code = parse_argument(&plan, how->argument, err);
+	int code = options_read("synth", synth_options, how->argument, NULL, 0, &plan, err);
 
 	if (code < 0)
 		return code;
@@ -851,14 +767,11 @@ static void synth_counters(struct rx_port *port, struct rx_counters *ret)
 	};
 }
 
-#define COUNT_HELP(name, def, min, max, help) "  " #name "=N  " help "\n"
-#define PORTION_HELP(name, help)              "  " #name "=P  " help "\n"
-
 const struct rx_backend rx_synth = {
 	.name = "synth",
 	.help = "invented HTTP traffic; pairs = (packets - 6 * connections) / X, where X = "
-		"R + (R-1)/2 + S + (S-1)/2 for R and S segments in a request and a "
-		"response\n" COUNT_LIST(COUNT_HELP) PORTION_LIST(PORTION_HELP),
+		"R + (R-1)/2 + S + (S-1)/2 for R and S segments in a request and a response",
+	.options = synth_options,
 	.live = false,
 	.open = synth_open,
 	.pull = synth_pull,

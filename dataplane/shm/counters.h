@@ -27,8 +27,8 @@ struct counters_page {
 /* counters_publish - Threads: the worker; wait-free. */
 void counters_publish(struct counters_page *page, const struct counters *c);
 
-/* counters_snapshot - Returns false if the writer was writing all the time (it may be dead in the middle):
- * `ret` is untouched then. Threads: any reader. */
+/* counters_snapshot - Returns false if the writer was writing all the time (it may be dead in the
+ * middle): `ret` is untouched then. Threads: any reader. */
 bool counters_snapshot(const struct counters_page *page, struct counters *ret);
 
 /* Latency histogram: buckets of 1/8 octave, so a value is known to within 12.5 %.
@@ -67,8 +67,8 @@ static inline void histogram_add(struct histogram *h, uint64_t ns)
 		atomic_store_explicit(&h->max_ns, ns, memory_order_relaxed);
 }
 
-/* histogram_quantile - smallest value such that at least q (0..1) of the observations are not above its bucket;
- * 0 for an empty histogram. */
+/* histogram_quantile - smallest value such that at least q (0..1) of the observations are not above
+ * its bucket; 0 for an empty histogram. */
 uint64_t histogram_quantile(const struct histogram *h, double q);
 
 #endif

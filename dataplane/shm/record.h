@@ -41,9 +41,9 @@ struct record {
 	uint32_t bytes; /* all of it, multiple of 8 */
 	uint8_t type;   /* enum record_type */
 	uint8_t outcome;
-	uint8_t why;    /* enum why, 255: none */
-	uint8_t proto;  /* index of dissectors/registry.h */
-	uint64_t seq;   /* per worker and run, from 0 */
+	uint8_t why;   /* enum why, 255: none */
+	uint8_t proto; /* index of dissectors/registry.h */
+	uint64_t seq;  /* per worker and run, from 0 */
 	uint64_t ts_ns;
 	uint64_t latency_ns; /* valid if outcome is paired */
 	uint64_t conn;
@@ -77,7 +77,8 @@ static inline uint64_t record_field_room(uint64_t bytes)
 	return sizeof(struct record_field) + ((bytes + 7) & ~UINT64_C(7));
 }
 
-/* RECORD_STREAM: one direction of a connection as the digest saw it. Same first 8 bytes as struct record. */
+/* RECORD_STREAM: one direction of a connection as the digest saw it. Same first 8 bytes as struct
+ * record. */
 struct record_stream {
 	uint32_t bytes;
 	uint8_t type;
@@ -94,14 +95,17 @@ struct record_stream {
 	uint8_t sha256[32]; /* of the delivered bytes; all 0 where nothing was */
 	uint32_t gap_count; /* entries of gap[] used: the first eight holes */
 	uint32_t unused2;
-	struct { uint64_t offset, bytes; } gap[8];
+	struct {
+		uint64_t offset, bytes;
+	} gap[8];
 };
 static_assert(sizeof(struct record_stream) % 8 == 0, "a record is a multiple of 8");
 
 /* Names of record_stream.seen, in the order in which they are sorted and printed. */
 #define RECORD_STREAM_FLAGS(X)                                                                     \
-	X(AFTERFIN) X(AFTERRST) X(BEFORE) X(FARSEQ) X(KEEPALIVE) X(RST) X(RSTDATA)          \
-	X(SYNACKDATA) X(TFO) X(URG) X(WRAP)
+	X(AFTERFIN)                                                                                \
+	X(AFTERRST) X(BEFORE) X(FARSEQ) X(KEEPALIVE) X(RST) X(RSTDATA) X(SYNACKDATA) X(TFO) X(URG) \
+		X(WRAP)
 #define RECORD_STREAM_BIT(name) STREAM_BIT_##name,
 enum record_stream_bit { RECORD_STREAM_FLAGS(RECORD_STREAM_BIT) STREAM_BIT_COUNT };
 const char *record_stream_flag_name(unsigned bit);

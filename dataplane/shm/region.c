@@ -310,3 +310,47 @@ uint16_t region_interface_add(struct region_writer *w, const char *name)
 	atomic_store_explicit(&h->interfaces, known + 1, memory_order_release);
 	return (uint16_t)known;
 }
+
+/* ---- ports ---- */
+
+struct region_port *region_port_add(struct region_writer *w, const struct region_port_about *about)
+{
+	struct region_header *h = w->header;
+	uint32_t known = atomic_load_explicit(&h->ports, memory_order_relaxed);
+
+	if (known == REGION_PORTS)
+		return NULL;
+	h->port[known].about = *about;
+	/* Pairs with the acquire in region_ports(). */
+	atomic_store_explicit(&h->ports, known + 1, memory_order_release);
+	return &h->port[known];
+}
+
+uint32_t region_ports(const struct region_reader *r)
+{
+	uint32_t ports = atomic_load_explicit(&r->header->ports, memory_order_acquire);
+
+	return ports < REGION_PORTS ? ports : REGION_PORTS;
+}
+
+static uint64_t number(const _Atomic uint64_t *from)
+{
+	return atomic_load_explicit(from, memory_order_relaxed);
+}
+
+void region_port(const struct region_reader *r, uint32_t index, struct region_port_view *ret)
+{
+	const struct region_port *p = &r->header->port[index];
+
+	ret->about = p->about;
+	ret->about.backend[sizeof(ret->about.backend) - 1] = 0;
+	ret->about.interface[sizeof(ret->about.interface) - 1] = 0;
+	ret->about.mode[sizeof(ret->about.mode) - 1] = 0;
+	ret->about.clock[sizeof(ret->about.clock) - 1] = 0;
+	ret->offered = number(&p->offered);
+	ret->received = number(&p->received);
+	ret->refused = number(&p->refused);
+	ret->in_flight = number(&p->in_flight);
+	for (unsigned i = 0; i < REGION_LOST; i++)
+		ret->lost[i] = number(&p->lost[i]);
+}

@@ -16,25 +16,54 @@
 #include "dataplane/shm/counters.h"
 #include "dataplane/shm/ring.h"
 
-#define REGION_MAGIC UINT64_C(0x7765697272676e01) /* last byte: version of the layout */
-enum { REGION_INTERFACES = 256, REGION_INTERFACE_BYTES = 48, REGION_WORKERS_MAX = 64 };
+#define REGION_MAGIC UINT64_C(0x7765697272676e02) /* last byte: version of the layout */
+enum {
+	REGION_INTERFACES = 256,
+	REGION_INTERFACE_BYTES = 48,
+	REGION_WORKERS_MAX = 64,
+	REGION_PORTS = 8,
+	REGION_LOST = 8
+};
 
 enum region_state { REGION_RUNNING = 1, REGION_FINISHED };
 
-/* First page of `up`. Written before control can attach, but for what is marked. */
+/* A worker's port: what rx knows of it. The balance of a source is that of the ports with its
+ * number, over all workers. */
+struct region_port_about {
+	char backend[16];
+	char interface[48]; /* "": none */
+	char mode[96];      /* for people: "native, copy" */
+	char clock[16];     /* of the time stamps: file, kernel, hardware, xdp */
+};
+
+struct region_port {
+	struct region_port_about about; /* written before control can attach */
+	/* change: struct rx_counters of rx/rx.h */
+	_Atomic uint64_t offered; /* UINT64_MAX: not checkable */
+	_Atomic uint64_t received, refused, in_flight;
+	_Atomic uint64_t lost[REGION_LOST]; /* in RX_LOST_LIST order */
+};
+
+/* A reader's copy of a port. */
+struct region_port_view {
+	struct region_port_about about; /* every text ends in 0 */
+	uint64_t offered, received, refused, in_flight, lost[REGION_LOST];
+};
+
+/* First pages of `up`. Written before control can attach, but for what is marked. */
 struct region_header {
 	uint64_t magic;
 	uint64_t up_bytes, counters_offset, histograms_offset, ring_offset, ring_bytes;
 	uint32_t worker, workers;
-	uint32_t counters;   /* COUNTER_COUNT of the writer: both sides must be one build */
-	uint32_t protocols;  /* histograms; dissector_count of the writer */
+	uint32_t counters;  /* COUNTER_COUNT of the writer: both sides must be one build */
+	uint32_t protocols; /* histograms; dissector_count of the writer */
 	char run[16];
-	struct ring_up ring; /* changes */
+	struct ring_up ring;                               /* changes */
 	_Alignas(CACHE_LINE_BYTES) _Atomic uint32_t state; /* changes: enum region_state */
-	_Atomic uint32_t interfaces;                       /* changes: names valid below; stored with release */
-	_Atomic uint64_t lost[8];                          /* changes: rx_counters.lost, in RX_LOST_LIST order */
-	_Atomic uint64_t offered;                          /* changes: rx_counters.offered; UINT64_MAX: not checkable */
-	_Atomic uint64_t port_received;                    /* changes: rx_counters.received */
+	_Atomic uint32_t interfaces; /* changes: names valid below; stored with release */
+	_Atomic uint32_t
+		ports; /* one per source, in the order of --rx; written before control can attach */
+	struct region_port port[REGION_PORTS];
 	char interface[REGION_INTERFACES][REGION_INTERFACE_BYTES];
 };
 
@@ -69,14 +98,22 @@ int region_create(struct region_writer *ret, uint32_t worker, uint32_t workers, 
 		  uint32_t protocols, const char *run);
 void region_destroy(struct region_writer *w); /* accepts a zeroed one with fds of -1 or 0 */
 
-/* region_attach - map what was received. Checks seals, sizes, magic and geometry before anything is used.
- * Takes neither descriptor: the caller closes both.
- * Returns: 0; -EPROTO if it is no region of this build; -errno. */
+/* region_attach - map what was received. Checks seals, sizes, magic and geometry before anything is
+ * used. Takes neither descriptor: the caller closes both. Returns: 0; -EPROTO if it is no region of
+ * this build; -errno. */
 int region_attach(struct region_reader *ret, int up_fd, int down_fd);
 void region_detach(struct region_reader *r);
 
-/* region_interface - name of interface `index`, or NULL if there is none. Borrowed from the region. */
+/* region_interface - name of interface `index`, or NULL if there is none. Borrowed from the region.
+ */
 const char *region_interface(const struct region_reader *r, uint32_t index);
+
+/* region_port_add - Returns the port, zeroed but for `about`; NULL when there are REGION_PORTS. */
+struct region_port *region_port_add(struct region_writer *w, const struct region_port_about *about);
+
+/* region_ports - how many there are. region_port - a copy of port `index` < region_ports(). */
+uint32_t region_ports(const struct region_reader *r);
+void region_port(const struct region_reader *r, uint32_t index, struct region_port_view *ret);
 
 /* region_interface_add - Returns the index; the last one again when the table is full. */
 uint16_t region_interface_add(struct region_writer *w, const char *name);

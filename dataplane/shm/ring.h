@@ -37,41 +37,43 @@
 struct ring_up {
 	_Alignas(CACHE_LINE_BYTES) _Atomic uint64_t written; /* bytes published */
 	_Atomic uint64_t records;                            /* records published */
-	_Atomic uint32_t full;    /* 1 while the producer sleeps for room (a file waits for control) */
-	_Atomic uint32_t closed;  /* 1: nothing will follow `written` */
+	_Atomic uint32_t full; /* 1 while the producer sleeps for room (a file waits for control) */
+	_Atomic uint32_t closed; /* 1: nothing will follow `written` */
 };
 
 /* Writer: consumer. Readers: producer. */
 struct ring_down {
-	_Alignas(CACHE_LINE_BYTES) _Atomic uint64_t read;    /* bytes released */
-	_Atomic uint64_t records;                            /* records released */
-	_Atomic uint32_t released; /* counts releases: the producer's futex while it waits for room */
-	_Atomic uint32_t asleep;   /* 1 while the consumer sleeps and wants the bell rung */
-	_Atomic uint64_t next_read, next_records; /* what `read` and `records` are about to become: a
-						   * consumer killed in ring_release() leaves both counts exact */
+	_Alignas(CACHE_LINE_BYTES) _Atomic uint64_t read; /* bytes released */
+	_Atomic uint64_t records;                         /* records released */
+	_Atomic uint32_t
+		released;        /* counts releases: the producer's futex while it waits for room */
+	_Atomic uint32_t asleep; /* 1 while the consumer sleeps and wants the bell rung */
+	_Atomic uint64_t next_read,
+		next_records; /* what `read` and `records` are about to become: a
+			       * consumer killed in ring_release() leaves both counts exact */
 };
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "positions must be address-free between processes");
 
 struct ring_producer {
 	/* every record */
-	uint8_t *data;      /* mapped twice */
+	uint8_t *data; /* mapped twice */
 	uint64_t mask;
-	uint64_t written;   /* committed, of it published up to `published` */
-	uint64_t read;      /* last good position seen of the consumer; may lag */
+	uint64_t written; /* committed, of it published up to `published` */
+	uint64_t read;    /* last good position seen of the consumer; may lag */
 	uint64_t records;
 	uint64_t published;
 	struct ring_up *up;
 	const struct ring_down *down;
 	/* chores */
-	uint64_t refused;   /* positions of the consumer that could not be */
+	uint64_t refused; /* positions of the consumer that could not be */
 };
 
 struct ring_consumer {
 	const uint8_t *data;
 	uint64_t mask;
-	uint64_t next;      /* position of the next record to look at */
-	uint64_t records;   /* records looked at */
-	uint64_t written;   /* last position seen of the producer */
+	uint64_t next;    /* position of the next record to look at */
+	uint64_t records; /* records looked at */
+	uint64_t written; /* last position seen of the producer */
 	const struct ring_up *up;
 	struct ring_down *down;
 };
@@ -86,14 +88,16 @@ void *ring_map(int fd, uint64_t offset, uint64_t bytes, bool writable);
 void ring_producer_init(struct ring_producer *r, uint8_t *data, uint64_t bytes, struct ring_up *up,
 			const struct ring_down *down);
 
-/* ring_consumer_init - go on where the last consumer released. Returns: 0, -EPROTO if the positions cannot be. */
+/* ring_consumer_init - go on where the last consumer released. Returns: 0, -EPROTO if the positions
+ * cannot be. */
 int ring_consumer_init(struct ring_consumer *r, const uint8_t *data, uint64_t bytes,
 		       const struct ring_up *up, struct ring_down *down);
 
 /* ring_see_read - take over how far the consumer has released, if that can be. */
 static inline void ring_see_read(struct ring_producer *r)
 {
-	/* Pairs with the release in ring_release(): the consumer is done with every byte before it. */
+	/* Pairs with the release in ring_release(): the consumer is done with every byte before it.
+	 */
 	uint64_t read = atomic_load_explicit(&r->down->read, memory_order_acquire);
 
 	if (unlikely(read < r->read || read > r->published))
@@ -132,7 +136,8 @@ static inline bool ring_publish(struct ring_producer *r)
 		return false;
 	r->published = r->written;
 	atomic_store_explicit(&r->up->records, r->records, memory_order_relaxed);
-	/* Pairs with the acquire in ring_peek(): whoever sees this position also sees the records before it. */
+	/* Pairs with the acquire in ring_peek(): whoever sees this position also sees the records
+	 * before it. */
 	atomic_store_explicit(&r->up->written, r->written, memory_order_release);
 	if (likely(atomic_load_explicit(&r->down->asleep, memory_order_relaxed) == 0 ||
 		   r->written - r->read < RING_WORTH_WAKING))
@@ -154,7 +159,8 @@ void ring_close(struct ring_producer *r);
  * Returns: the record, with *ret_bytes a multiple of 8 that lies within what was published;
  *          NULL and *ret_bytes 0 when there is none; NULL and *ret_bytes UINT64_MAX when what the
  *          producer wrote cannot be (the consumer should detach).
- * Memory:  borrowed until ring_release(); but the producer's process may scribble: copy what is checked. */
+ * Memory:  borrowed until ring_release(); but the producer's process may scribble: copy what is
+ * checked. */
 const void *ring_peek(struct ring_consumer *r, uint64_t *ret_bytes);
 
 /* ring_next - done looking at the record of `bytes`. */

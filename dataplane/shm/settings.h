@@ -57,8 +57,8 @@ enum setting_unit { UNIT_COUNT, UNIT_BYTES, UNIT_TIME_NS, UNIT_SWITCH };
 
 /* Where the pipeline can be cut, in order. */
 #define STAGE_LIST(X)                                                                              \
-	X(rx) X(decode) X(flow) X(reassembly) X(dissect) X(pair) X(emit)                           \
-	X(drain) X(format) X(normal)
+	X(rx)                                                                                      \
+	X(decode) X(flow) X(reassembly) X(dissect) X(pair) X(emit) X(drain) X(format) X(normal)
 #define STAGE_ENUM(name) STAGE_##name,
 enum stage { STAGE_LIST(STAGE_ENUM) STAGE_COUNT };
 const char *stage_name(unsigned stage); /* NULL: no such stage */
@@ -73,13 +73,15 @@ enum {
 	SETTINGS_INPUT_BYTES = 4 << 20,
 	SETTINGS_RX_MAX = 8,
 	SETTINGS_METRICS_BYTES = 128,
+	SETTINGS_NAME_BYTES = 33,
 	SETTINGS_OWN_MAX = 32,
 };
 
 /* What a daemon is started for. */
 enum service {
 	SERVICE_NONE,      /* by weir, who stays as supervisor and removes the runtime directory */
-	SERVICE_ALONE,     /* by itself, beside the other one: the runtime directory stays */
+	SERVICE_DATAPLANE, /* by itself, the other one beside it: the runtime directory stays */
+	SERVICE_CONTROL,
 };
 
 /* An address that weir itself listens on; packets from or to it are its own traffic. */
@@ -90,31 +92,34 @@ struct settings_own {
 
 struct settings {
 	uint64_t magic;
-	uint64_t bytes; /* sizeof(struct settings) */
-	char run[16];   /* names the start in records; [0-9a-z]+ */
+	uint64_t bytes;      /* sizeof(struct settings) */
+	char run[16];        /* names the start in records; [0-9a-z]+ */
 	uint64_t started_ns; /* CLOCK_MONOTONIC when weir was called */
 	uint64_t started_wall_ns;
 	uint64_t weir_pid; /* who removes the runtime directory, if he lives */
 #define SETTINGS_FIELD(field, name, def, min, max, unit, help) uint64_t field;
 	SETTINGS_LIST(SETTINGS_FIELD)
-	uint32_t until;        /* enum stage */
-	uint32_t headers;      /* enum headers_mode */
-	uint32_t progress;     /* control shows progress on stderr (a terminal) */
-	uint32_t quiet;        /* no table, no closing line */
+	uint32_t until;    /* enum stage */
+	uint32_t headers;  /* enum headers_mode */
+	uint32_t progress; /* control shows progress on stderr (a terminal) */
+	uint32_t quiet;    /* no table, no closing line */
 	uint32_t live;
-	uint32_t service;      /* enum service */
-	uint32_t list_rx;      /* the dataplane tells what it could capture with, and leaves */
-	uint32_t drops_user;   /* both daemons become the user below before the first packet */
+	uint32_t service;    /* enum service */
+	uint32_t list_rx;    /* the dataplane tells what it could capture with, and leaves */
+	uint32_t drops_user; /* both daemons become the user below before the first packet */
 	uint32_t uid, gid;
+	char user[64];                  /* --user; "": whom weir chooses */
+	char name[SETTINGS_NAME_BYTES]; /* of the runtime directory; "": made from `run` */
 	uint32_t own_count;
 	struct settings_own own[SETTINGS_OWN_MAX];
-	char metrics[SETTINGS_METRICS_BYTES]; /* ADDRESS:PORT of the metrics page; "": none */
-	char command[16];      /* the sub-command, for the closing line: "read" */
-	char format[32];       /* name in control's list of text formats */
-	char output[SETTINGS_PATH_BYTES];  /* "-": standard output; "": none */
-	char ledger[SETTINGS_PATH_BYTES];  /* "": none */
-	char runtime[108 - 16];            /* directory of attach.sock */
-	char header_names[SETTINGS_NAMES_BYTES]; /* lower case, each ended by 0, the list by another */
+	char metrics[SETTINGS_METRICS_BYTES];    /* ADDRESS:PORT of the metrics page; "": none */
+	char command[16];                        /* the sub-command, for the closing line: "read" */
+	char format[32];                         /* name in control's list of text formats */
+	char output[SETTINGS_PATH_BYTES];        /* "-": standard output; "": none */
+	char ledger[SETTINGS_PATH_BYTES];        /* "": none */
+	char runtime[108 - 16];                  /* directory of attach.sock */
+	char header_names[SETTINGS_NAMES_BYTES]; /* lower case, each ended by 0, the list by another
+						  */
 	char dissectors[SETTINGS_NAMES_BYTES];   /* the same; empty: all */
 	char filter[SETTINGS_FILTER_BYTES];      /* "": none */
 	uint8_t ignore_ports[65536 / 8];         /* bit p & 7 of byte p >> 3 */
@@ -123,7 +128,7 @@ struct settings {
 	char rx[SETTINGS_RX_MAX][512];           /* NAME[:ARGUMENT] */
 	uint32_t input_count;
 	uint32_t input_bytes;
-	char input[SETTINGS_INPUT_BYTES];        /* paths in order, each ended by 0 */
+	char input[SETTINGS_INPUT_BYTES]; /* paths in order, each ended by 0 */
 };
 
 /* settings_defaults - a struct with every number at its default, everything else empty. */
@@ -133,8 +138,8 @@ void settings_defaults(struct settings *s);
  * Returns: the descriptor (close-on-exec), or -errno. */
 int settings_seal(const struct settings *s);
 
-/* settings_map - Returns: 0 and *ret, mapped read-only; -EPROTO if the seals, the size, the magic, or a number outside its
- * limits say that this is no settings of ours; -errno. */
+/* settings_map - Returns: 0 and *ret, mapped read-only; -EPROTO if the seals, the size, the magic,
+ * or a number outside its limits say that this is no settings of ours; -errno. */
 int settings_map(int fd, const struct settings **ret);
 
 #endif

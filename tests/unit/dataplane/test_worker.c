@@ -249,7 +249,7 @@ static void every_pair_of_a_clean_run_comes_out(void **state)
 	assert_int_equal(counted(r, C_opaque_bytes), 0);
 	assert_int_equal(r->d.worker[0].end, RX_END);
 	assert_int_equal(r->d.worker[0].region.header->state, REGION_FINISHED);
-	assert_int_equal(r->d.worker[0].region.header->port_received, counted(r, C_received));
+	assert_int_equal(r->d.worker[0].region.header->port[0].received, counted(r, C_received));
 	finish(r);
 }
 
@@ -304,7 +304,9 @@ static void ports_take_turns_and_both_are_read(void **state)
 	r->s.rx_count = 2;
 	go(r);
 	assert_int_equal(r->outcome[OUTCOME_paired], 1200);
-	assert_int_equal(r->d.worker[0].region.header->port_received, counted(r, C_received));
+	assert_int_equal(r->d.worker[0].region.header->port[0].received +
+				 r->d.worker[0].region.header->port[1].received,
+			 counted(r, C_received));
 	finish(r);
 }
 
@@ -480,7 +482,7 @@ static void a_file_gives_the_records_that_its_packets_gave_live(void **state)
 	for (uint64_t i = 0; i < run.records; i++)
 		assert_string_equal(run.text[i], other.text[i]);
 	assert_int_equal(run.d.worker[0].end, RX_END);
-	assert_int_equal(run.d.worker[0].region.header->offered, counted(&run, C_received));
+	assert_int_equal(run.d.worker[0].region.header->port[0].offered, counted(&run, C_received));
 	assert_int_equal(counted(&run, C_position_bytes), counted(&run, C_position_total_bytes));
 	finish(&run);
 	finish(&other);
@@ -524,7 +526,10 @@ static void what_makes_no_sense_is_refused_before_the_first_packet(void **state)
 	settings_for(r, "gopher");
 	assert_refused(r, EXIT_SETTINGS);
 	settings_for(r, "synth:pairs=0");
-	assert_refused(r, EXIT_SOURCE);
+	assert_refused(r, EXIT_SETTINGS);
+	settings_for(r, "synth:pairs=10");
+	r->s.live = 1;
+	assert_refused(r, EXIT_SETTINGS); /* what is invented does not arrive by itself */
 	settings_for(r, "synth:pairs=10");
 	strcpy(r->s.dissectors, "gopher");
 	assert_refused(r, EXIT_SETTINGS);

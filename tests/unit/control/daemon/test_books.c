@@ -29,7 +29,8 @@ static int open_books(void **state)
 	b->exporter.format = "jsonl";
 	b->exporter.drained = b->exporter.exported = 96;
 	b->worker[0].known = true;
-	b->worker[0].offered = 6898;
+	b->worker[0].ports = 1;
+	b->worker[0].port[0].offered = 6898;
 	b->worker[0].drained = 96;
 	v = b->worker[0].counters.value;
 	v[C_received] = 6898;
@@ -153,7 +154,7 @@ static void residuals_of_two_workers_do_not_cancel_out(void **state)
 	b->worker[1] = b->worker[0];
 	b->worker[0].counters.value[C_received]--;
 	b->worker[1].counters.value[C_received]++;
-	b->worker[0].offered *= 2;
+	b->worker[0].port[0].offered *= 2;
 	b->exporter.drained = b->exporter.exported = 192;
 	assert_false(books_closed(b));
 	check_told("\"scope\":\"worker:0\",\"in\":{\"received\":6897}");
@@ -185,7 +186,7 @@ static void records_left_in_a_ring_are_under_way(void **state)
 static void an_unknown_offer_is_not_checkable_and_no_reason_to_fail(void **state)
 {
 	(void)state;
-	b->worker[0].offered = RX_UNKNOWN;
+	b->worker[0].port[0].offered = RX_UNKNOWN;
 	assert_true(books_closed(b));
 	check_told("{\"name\":\"source\",\"scope\":\"source:0\",\"in\":{\"offered\":null},\"out\":{"
 		   "\"received\":6898},"
@@ -197,9 +198,9 @@ static void an_unknown_offer_is_not_checkable_and_no_reason_to_fail(void **state
 static void loss_is_named_and_closes(void **state)
 {
 	(void)state;
-	b->worker[0].offered += 7;
-	b->worker[0].lost[RX_LOST_nic] = 5;
-	b->worker[0].lost[RX_LOST_invalid] = 2;
+	b->worker[0].port[0].offered += 7;
+	b->worker[0].port[0].lost[RX_LOST_nic] = 5;
+	b->worker[0].port[0].lost[RX_LOST_invalid] = 2;
 	assert_true(books_closed(b));
 	check_told("\"out\":{\"received\":6898,\"lost.nic\":5,\"lost.invalid\":2},\"residual\":0}");
 	check_table("source    offered 6905 = received 6898 + lost 7 (nic 5, invalid 2) ");
@@ -213,9 +214,21 @@ static void one_port_stands_for_a_file_and_all_ports_for_a_live_source(void **st
 	b->exporter.drained = b->exporter.exported = 192;
 	assert_false(books_closed(b)); /* 2 * 6898 received of a file of 6898 */
 	b->live = true;
+	b->worker[0].port[0].received = b->worker[1].port[0].received = 6898;
 	assert_true(books_closed(b));
+	b->worker[1].port[0].received--; /* a port gave out less than its worker counted */
+	assert_false(books_closed(b));
+	b->worker[1].port[0].received++;
+	b->worker[1].port[0].in_flight = 1;
+	assert_false(books_closed(b));
+	b->worker[1].port[0].in_flight = 0;
+	b->worker[1].port[0].refused = 5;
+	b->worker[1].port[0].offered += 5;
+	assert_true(books_closed(b));
+	check_table("source    offered 13801 = received 13796 + refused 5 ");
+	b->worker[1].port[0].refused = 0;
 	b->live = false;
-	b->worker[0].offered = b->worker[1].offered = 2 * 6898;
+	b->worker[0].port[0].offered = b->worker[1].port[0].offered = 2 * 6898;
 	assert_true(books_closed(b));
 }
 
@@ -224,7 +237,7 @@ static void what_was_handed_over_must_arrive(void **state)
 	(void)state;
 	b->worker[0].counters.value[C_handed_out] = 4;
 	b->worker[0].counters.value[C_received] += 4;
-	b->worker[0].offered += 4;
+	b->worker[0].port[0].offered += 4;
 	assert_false(books_closed(b));
 	check_table("handoff   handed_out 4 = handed_in 0 ");
 	check_table("DOES NOT CLOSE (residual 4)\n");
@@ -274,7 +287,7 @@ static void a_long_row_moves_every_verdict(void **state)
 		b->worker[0].counters.value[c] += 1000000;
 		b->worker[0].counters.value[C_received] += 1000000;
 	}
-	b->worker[0].offered = b->worker[0].counters.value[C_received];
+	b->worker[0].port[0].offered = b->worker[0].counters.value[C_received];
 	for (row = table(); (end = strchr(row, '\n')) != NULL; row = end + 1) {
 		assert_memory_equal(end - strlen("  closed"), "  closed", strlen("  closed"));
 		assert_true(column == 0 || (size_t)(end - row) == column);
@@ -289,7 +302,7 @@ static void the_largest_ledger_fits_its_room(void **state)
 	b->workers = REGION_WORKERS_MAX;
 	for (unsigned w = 0; w < REGION_WORKERS_MAX; w++) {
 		memset(&b->worker[w].counters, 0xff, sizeof(b->worker[w].counters));
-		memset(b->worker[w].lost, 0xfe, sizeof(b->worker[w].lost));
+		memset(b->worker[w].port[0].lost, 0xfe, sizeof(b->worker[w].port[0].lost));
 		b->worker[w].drained = b->worker[w].in_ring = UINT64_MAX;
 	}
 	assert_true(books_json(b, json) - json < BOOKS_JSON_MAX);

@@ -52,7 +52,7 @@ static const char *start(bool restarted, size_t *ret_mark)
 {
 	size_t bytes;
 
-	line = frame_start(s, "0.1", 2, restarted, &bytes, ret_mark);
+	line = frame_start(s, "0.1", NULL, 2, restarted, &bytes, ret_mark);
 	assert_non_null(line);
 	assert_int_equal(line[bytes - 1], '\n');
 	line[bytes - 1] = 0;
@@ -81,9 +81,8 @@ static void a_back_end_is_named_as_it_was_asked_for(void **state)
 	(void)state;
 	strcpy(s->rx[0], "synth:seed=1");
 	s->rx_count = 1;
-	s->live = 1;
 	assert_non_null(
-		strstr(start(true, &mark), "\"sources\":[\"synth:seed=1\"],\"clock\":\"kernel\""));
+		strstr(start(true, &mark), "\"sources\":[\"synth:seed=1\"],\"clock\":\"file\""));
 	assert_non_null(strstr(line, "Z\",\"restarted\":true}"));
 }
 

@@ -264,6 +264,7 @@ static void sources_are_names_with_arguments(void **state)
 	char longest[600];
 
 	(void)state;
+	strcpy(s->command, "read");
 	assert_int_equal(set("rx", "file"), 0);
 	assert_int_equal(s->rx_count, 0);
 	assert_string_equal(written("rx"), "rx = file\n");
@@ -337,8 +338,8 @@ static void mistyped_names_are_guessed(void **state)
 	(void)state;
 	assert_null(option_find("wokrers"));
 	assert_null(option_find(""));
-	assert_string_equal(option_suggest("wokrers"), "workers");
-	assert_null(option_suggest("zzzzzzzz"));
+	assert_string_equal(option_suggest("wokrers", "read"), "workers");
+	assert_null(option_suggest("zzzzzzzz", "read"));
 }
 
 int main(void)

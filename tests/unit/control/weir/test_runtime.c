@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -122,7 +124,62 @@ static void without_a_usable_folder_there_is_a_fresh_one(void **state)
 	}
 }
 
-static void a_name_in_use_or_too_long_gets_a_fresh_one(void **state)
+/* listen_in - as a dataplane does. Returns the socket. */
+static int listen_in(const char *directory)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/attach.sock", directory);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
+static void make_old(const char *directory)
+{
+	struct timespec long_ago[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+
+	assert_int_equal(utimensat(AT_FDCWD, directory, long_ago, 0), 0);
+}
+
+static void a_name_in_use_is_refused_and_what_a_killed_run_left_is_taken(void **state)
+{
+	struct runtime_base where = { .preferred = base, .fallback = base };
+	int fd;
+
+	(void)state;
+	assert_int_equal(runtime_make(&where, "tap", made, sizeof(made)), 0);
+	assert_int_equal(runtime_make(&where, "tap", made, sizeof(made)), -EEXIST); /* too young */
+	fd = listen_in(made);
+	make_old(made);
+	assert_true(runtime_in_use(made));
+	assert_int_equal(runtime_make(&where, "tap", made, sizeof(made)), -EEXIST);
+	close(fd);
+	assert_false(runtime_in_use(made));
+	assert_int_equal(runtime_make(&where, "tap", made, sizeof(made)), 0);
+	assert_string_equal(made, below_base("weir/tap"));
+}
+
+static void what_killed_runs_left_is_swept_by_the_next(void **state)
+{
+	struct runtime_base where = { .preferred = base, .fallback = base };
+	char left[256], alive[256];
+	int fd;
+
+	(void)state;
+	assert_int_equal(runtime_make(&where, "left", left, sizeof(left)), 0);
+	assert_int_equal(runtime_make(&where, "alive", alive, sizeof(alive)), 0);
+	fd = listen_in(alive);
+	make_old(left);
+	make_old(alive);
+	assert_int_equal(runtime_make(&where, "next", made, sizeof(made)), 0);
+	assert_false(exists(left));
+	assert_true(exists(alive));
+	close(fd);
+}
+
+static void a_name_too_long_gets_a_fresh_one(void **state)
 {
 	struct runtime_base where = { .preferred = base, .fallback = base };
 	char longest[256];
@@ -130,9 +187,6 @@ static void a_name_in_use_or_too_long_gets_a_fresh_one(void **state)
 	(void)state;
 	memset(longest, 'a', sizeof(longest));
 	longest[200] = '\0';
-	assert_int_equal(runtime_make(&where, "read-abc", made, sizeof(made)), 0);
-	assert_int_equal(runtime_make(&where, "read-abc", made, sizeof(made)), 0);
-	assert_string_not_equal(made, below_base("weir/read-abc"));
 	assert_int_equal(runtime_make(&where, longest, made, sizeof(made)), 0);
 	assert_true(strlen(made) < sizeof(made));
 }
@@ -207,8 +261,13 @@ int main(void)
 						remove_base),
 		cmocka_unit_test_setup_teardown(without_a_usable_folder_there_is_a_fresh_one,
 						make_base, remove_base),
-		cmocka_unit_test_setup_teardown(a_name_in_use_or_too_long_gets_a_fresh_one,
+		cmocka_unit_test_setup_teardown(
+			a_name_in_use_is_refused_and_what_a_killed_run_left_is_taken, make_base,
+			remove_base),
+		cmocka_unit_test_setup_teardown(what_killed_runs_left_is_swept_by_the_next,
 						make_base, remove_base),
+		cmocka_unit_test_setup_teardown(a_name_too_long_gets_a_fresh_one, make_base,
+						remove_base),
 		cmocka_unit_test_setup_teardown(impossible_places_are_refused, make_base,
 						remove_base),
 		cmocka_unit_test_setup_teardown(links_are_not_followed, make_base, remove_base),

@@ -193,6 +193,8 @@ static void packets_and_pairs_are_as_many_as_the_help_says(void **state)
 		{ "seconds=2,rate=1000,connections=4", 2000, 1976 / 2, 80, 1024 },
 		{ "pairs=4,connections=2,size=200000,mss=65000,request=5000", 12 + 4 * 6, 4, 5000,
 		  200000 },
+		/* 6 segments and 2 acknowledgements of the response, 2 segments of the request */
+		{ "pairs=7,connections=2,size=5k,mss=1k,request=2k", 12 + 7 * 10, 7, 2048, 5120 },
 	};
 
 	(void)state;
@@ -305,14 +307,17 @@ static void arguments_that_make_no_sense_are_refused_by_name(void **state)
 		const char *argument, *why;
 	} bad[] = {
 		{ "speed=1", "there is no option speed" },
-		{ "packets", "packets: an option is written NAME=VALUE" },
+		{ "packets", "synth: packets: an option is written NAME=VALUE" },
+		{ "eth0,pairs=5", "eth0: an option is written NAME=VALUE" },
 		{ "packets=100,", "an option is written NAME=VALUE" },
 		{ "=5", "there is no option " },
-		{ "mss=0", "mss=0: a number from 1 to 65000" },
-		{ "mss=65001", "a number from 1 to 65000" },
-		{ "mss=", "mss=: a number" },
-		{ "mss=-1", "mss=-1: a number" },
-		{ "mss=1k", "mss=1k: a number" },
+		{ "mss=0", "mss=0: a size from 1 to 65000" },
+		{ "mss=65001", "a size from 1 to 65000" },
+		{ "mss=", "mss=: a size" },
+		{ "mss=-1", "mss=-1: a size" },
+		{ "connections=0", "connections=0: a number from 1 to 4194304" },
+		{ "connections=1k", "connections=1k: a number" },
+		{ "pairs=0", "pairs=0: a number from 1 to" },
 		{ "seed=18446744073709551616", "seed=18446744073709551616: a number" },
 		{ "loss=1.1", "loss=1.1: a portion from 0 to 1" },
 		{ "loss=-0.1", "a portion from 0 to 1" },
