@@ -168,14 +168,16 @@ int runtime_make(const struct runtime_base *base, const char *name, char *ret, s
 int runtime_share(const char *name, bool owned, uint32_t uid, uint32_t gid, char *ret, size_t bytes)
 {
 	struct runtime_base base = runtime_base_here();
+	const char *own = name[0] != '\0' ? name : "main";
 	char parent[PATH_MAX];
-	int needed;
 
+	/* A service that is not root finds what the other one, who was, has made for it. */
+	if ((size_t)snprintf(ret, bytes, "/run/weir/%s", own) < bytes && access(ret, W_OK | X_OK) == 0)
+		return owned && chown(ret, uid, gid) < 0 ? -errno : 0;
 	if (base.preferred == NULL || base.preferred[0] != '/')
 		return -ENOENT;
 	(void)snprintf(parent, sizeof(parent), "%s/weir", base.preferred);
-	needed = snprintf(ret, bytes, "%s/%s", parent, name[0] != '\0' ? name : "main");
-	if (needed < 0 || (size_t)needed >= bytes)
+	if ((size_t)snprintf(ret, bytes, "%s/%s", parent, own) >= bytes)
 		return -ENAMETOOLONG;
 	if ((mkdir(parent, 0755) < 0 && errno != EEXIST) ||
 	    (mkdir(ret, 0700) < 0 && errno != EEXIST))

@@ -4,6 +4,8 @@
  */
 #include "tests/unit/dataplane/decode/decoding.h"
 
+#include "dataplane/shm/settings.h"
+
 static struct frame frame;
 static struct decoding stage;
 
@@ -184,6 +186,36 @@ static void either_port_can_be_ignored(void **state)
 	decoding_fini(&stage);
 }
 
+/* The address must be one that weir listens on, and so must its port. */
+static void traffic_of_weir_itself_is_left_out(void **state)
+{
+	static const struct settings_own own[] = {
+		{ { [10] = 0xff, [11] = 0xff, 10, 0, 0, 9 }, 9100 },
+		{ { [15] = 1 }, 9100 },
+	};
+	struct decode_settings s = plain_settings();
+	struct packet p;
+
+	(void)state;
+	s.own = own;
+	s.own_count = 2;
+	decoding_init(&stage, &s);
+	packet_build(&frame, PACKET(.from = client4(), .to = endpoint("10.0.0.9", 9100)));
+	assert_fate(decode_frame(&stage, &frame, &p), passed_own_traffic);
+	packet_build(&frame, PACKET(.from = endpoint("10.0.0.9", 9100), .to = client4()));
+	assert_fate(decode_frame(&stage, &frame, &p), passed_own_traffic);
+	packet_build(&frame, PACKET(.from = endpoint("::1", 9100), .to = endpoint("::2", 5)));
+	assert_fate(decode_frame(&stage, &frame, &p), passed_own_traffic);
+	packet_build(&frame, PACKET(.from = client4(), .to = endpoint("10.0.0.9", 9101)));
+	assert_fate(decode_frame(&stage, &frame, &p), to_flow);
+	packet_build(&frame, PACKET(.from = client4(), .to = endpoint("10.0.0.8", 9100)));
+	assert_fate(decode_frame(&stage, &frame, &p), to_flow);
+	packet_build(&frame,
+		     PACKET(.from = endpoint("10.0.0.9", 5), .to = endpoint("10.0.0.8", 9100)));
+	assert_fate(decode_frame(&stage, &frame, &p), to_flow);
+	decoding_fini(&stage);
+}
+
 static enum counter checked(uint32_t cut)
 {
 	struct packet p = next_packet(&stage, &frame);
@@ -269,6 +301,7 @@ int main(void)
 		cmocka_unit_test(udp_payload_is_what_its_own_length_says),
 		cmocka_unit_test(udp_length_of_zero_is_right_in_super_packets_only),
 		cmocka_unit_test(either_port_can_be_ignored),
+		cmocka_unit_test(traffic_of_weir_itself_is_left_out),
 		cmocka_unit_test(wrong_checksums_are_refused_when_asked_for),
 		cmocka_unit_test(checksum_that_cannot_be_known_is_not_held_against_a_packet),
 		cmocka_unit_test(udp_may_go_without_checksum_in_ipv4_only),
