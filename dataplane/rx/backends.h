@@ -21,7 +21,7 @@
 int backends_open(const char *spec, const struct rx_open *how, struct rx_port **ret, char *ret_why,
 		  size_t why_bytes, struct rx_error *err);
 
-/* backends_list - for people: every live back end, whether it is usable here and why not, and its
+/* backends_list - for people: every back end that captures on interfaces, whether it is usable here and why not, and its
  * options. `interface` NULL or "": on any. */
 void backends_list(const char *interface, FILE *to);
 

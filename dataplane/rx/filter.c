@@ -38,11 +38,23 @@ static_assert(array_count(known) <= FILTER_LINKS, "every link type has its progr
 
 /* The compiler needs a snap length only as the value that an accepting program returns. */
 enum { ACCEPT_BYTES = 262144 };
+#define KERNEL_OFFSETS UINT32_C(0xfffff000) /* SKF_AD_OFF */
 
 struct filter_program {
 	uint16_t link;
 	struct bpf_program bpf; /* of a link type for which the expression makes no sense: empty */
 };
+
+/* Loads at offsets from SKF_AD_OFF on ask the kernel what is not in the frame: `inbound`,
+ * `outbound`. Run here, they would refuse every frame without a word. */
+static bool asks_the_kernel(const struct bpf_program *p)
+{
+	for (uint32_t i = 0; i < p->bf_len; i++)
+		if (BPF_CLASS(p->bf_insns[i].code) == BPF_LD &&
+		    BPF_MODE(p->bf_insns[i].code) == BPF_ABS && p->bf_insns[i].k >= KERNEL_OFFSETS)
+			return true;
+	return false;
+}
 
 /* program_compile - Returns: 0; -EINVAL with libpcap's words in err; -ENOMEM. */
 static int program_compile(const char *expression, struct link_pair to, struct filter_program *ret,
@@ -61,6 +73,15 @@ static int program_compile(const char *expression, struct link_pair to, struct f
 			 pcap_geterr(dead));
 	}
 	pcap_close(dead);
+	if (failed == 0 && asks_the_kernel(&ret->bpf)) {
+		pcap_freecode(&ret->bpf);
+		ret->bpf = (struct bpf_program){ 0 };
+		snprintf(err->text, sizeof(err->text),
+			 "filter: in which direction a frame went is not in the frame; inbound, "
+			 "outbound and "
+			 "the like are not supported");
+		failed = -1;
+	}
 	return failed != 0 ? -EINVAL : 0;
 }
 
@@ -134,6 +155,25 @@ int filter_check(const char *expression, struct rx_error *err)
 
 	if (code == 0)
 		filter_fini(&f);
+	return code;
+}
+
+int filter_check_live(const char *expression, struct rx_error *err)
+{
+	static const struct link_pair live[] = { { LINK_ETHERNET, DLT_EN10MB },
+						 { LINK_RAW, DLT_RAW } };
+	struct rx_error other;
+	int code = 0;
+
+	for (size_t i = 0; i < array_count(live); i++) {
+		struct filter_program p;
+
+		code = program_compile(expression, live[i], &p, i == 0 ? err : &other);
+		if (code == 0) {
+			pcap_freecode(&p.bpf);
+			return 0;
+		}
+	}
 	return code;
 }
 

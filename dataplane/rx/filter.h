@@ -28,6 +28,10 @@ struct filter {
 /* filter_check - would `expression` compile? Returns 0, or -EINVAL with libpcap's words in err. */
 int filter_check(const char *expression, struct rx_error *err);
 
+/* filter_check_live - the same for what interfaces deliver: Ethernet, or IP without a link layer.
+ */
+int filter_check_live(const char *expression, struct rx_error *err);
+
 /* filter_init - An expression that makes no sense for a link type selects none of its packets,
  * and none of a link type that decode does not know.
  *

@@ -58,6 +58,12 @@ static bool jumps_back(const struct sock_filter *i)
 	return i->code == (BPF_JMP | BPF_JA) && i->k > INT32_MAX;
 }
 
+/* is_ancillary - a load from where only packet sockets have something: what `inbound` asks for. */
+static bool is_ancillary(const struct sock_filter *i)
+{
+	return BPF_CLASS(i->code) == BPF_LD && BPF_MODE(i->code) == BPF_ABS && i->k > INT32_MAX;
+}
+
 /* ---- for a packet socket ---- */
 
 /* kernel_may_refuse_more - Does the kernel understand this differently from bpf_filter(3), such
@@ -65,15 +71,12 @@ static bool jumps_back(const struct sock_filter *i)
 static bool kernel_may_refuse_more(const struct sock_filter *i)
 {
 	switch (i->code) {
-	case BPF_ALU | BPF_LSH |
-		BPF_X: /* by 32 and more: libpcap has 0, the kernel counts modulo 32 */
-	case BPF_ALU | BPF_RSH | BPF_X: return true;
+	case BPF_ALU | BPF_LSH | BPF_X:
+	case BPF_ALU | BPF_RSH | BPF_X:
+		return true; /* by 32 and more: libpcap has 0, the kernel counts modulo 32 */
 	case BPF_ALU | BPF_LSH | BPF_K:
 	case BPF_ALU | BPF_RSH | BPF_K: return i->k >= 32;
-	case BPF_LD | BPF_ABS | BPF_W: /* beyond 2^31 the kernel has its ancillary data */
-	case BPF_LD | BPF_ABS | BPF_H:
-	case BPF_LD | BPF_ABS | BPF_B: return i->k > INT32_MAX;
-	default: return jumps_back(i);
+	default: return is_ancillary(i) || jumps_back(i);
 	}
 }
 
@@ -122,8 +125,7 @@ enum {
 	A = BPF_REG_7,
 	X = BPF_REG_8,
 	LOADED_AT = -72,
-	/* The verifier wants to know that an offset is small, and 16 bits are what a frame needs.
-	 */
+	/* The verifier must know that an offset is small; 16 bits are what a frame needs. */
 	DIRECT_MAX = 0x7fff,
 	OFFSET_MAX = 0xffff,
 	NOWHERE = -1,
@@ -262,6 +264,10 @@ static int translate_load(struct translation *t, const struct sock_filter *i)
 	switch (BPF_MODE(i->code)) {
 	case BPF_IMM: move_imm(t, dst, i->k); return 0;
 	case BPF_ABS:
+		if (is_ancillary(i))
+			return -EOPNOTSUPP;
+		load_at(t, i, dst);
+		return 0;
 	case BPF_IND: load_at(t, i, dst); return 0;
 	case BPF_MSH:
 		load_at(t, i, dst);

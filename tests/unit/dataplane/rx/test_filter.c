@@ -198,9 +198,24 @@ static void fini_accepts_a_zeroed_filter(void **state)
 	assert_int_equal(f.program_count, 0);
 }
 
+static void what_is_not_in_the_frame_cannot_be_asked_for(void **state)
+{
+	struct rx_error err = { "" };
+
+	(void)state;
+	assert_int_equal(filter_check_live("inbound", &err), -EINVAL);
+	assert_non_null(strstr(err.text, "direction"));
+	assert_int_equal(filter_check_live("tcp port 80 and outbound", &err), -EINVAL);
+	assert_int_equal(filter_check_live("tcp port 80", &err), 0);
+	assert_int_equal(filter_check_live("ether proto 0x88cc", &err), 0);
+	assert_int_equal(filter_check_live("no such thing", &err), -EINVAL);
+	assert_int_equal(filter_check("inbound", &err), 0); /* Linux cooked captures have it */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_not_in_the_frame_cannot_be_asked_for),
 		cmocka_unit_test(what_is_selected_stays_in_order),
 		cmocka_unit_test(only_the_owner_counts_what_is_dropped),
 		cmocka_unit_test(no_expression_passes_everything),

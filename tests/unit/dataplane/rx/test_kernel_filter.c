@@ -4,15 +4,16 @@
  * program. The program for a packet socket refuses nothing that bpf_filter() accepts, and no frame
  * without its VLAN tag. What makes no sense is refused by both.
  *
- * With WEIR_PRINT_COST in the environment it also prints what a typical filter costs.
+ * With WEIR_PRINT_COST in the environment it also prints what a typical filter costs, and
+ * WEIR_RANDOM_EXPRESSIONS says how many random ones are to be tried.
  */
 #include "dataplane/rx/kernel_filter.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -228,7 +229,7 @@ static const char *const expressions[] = {
 	"ip[6:2] & 0x3fff != 0",
 	"ip[8] < 64",
 	"ip[2:2] - ((ip[0] & 0xf) << 2) - ((tcp[12] & 0xf0) >> 2) != 0",
-	"ip6[40+2]",
+	"ip6[40+2] != 0",
 	"ip6[6] = 0 and ip6[40] = 60",
 	"icmp[icmptype] = icmp-echo",
 	"icmp[0] = 8",
@@ -254,6 +255,12 @@ static const char *const expressions[] = {
 	"ether[ether[14:4]:2] >= 0",
 	"ether[ether[14:4]:4] >= 0",
 	"ether[0 - ether[15]:4] >= 0",
+	/* as many intermediate results as there is memory for */
+	"ether[0] + (ether[1] + (ether[2] + (ether[3] + (ether[4] + (ether[5] + (ether[6] + "
+	"(ether[7] "
+	"+ (ether[8] + (ether[9] + (ether[10] + (ether[14] + (ether[15] + (ether[16] + "
+	"ether[17]))))))"
+	"))))))) & 1 = 0",
 	"ether[ether[15] - 1:2] > 100",
 	"ip[ip[0] - 4:2] > 1000",
 	"ether[len - 1] = 0",
@@ -261,17 +268,13 @@ static const char *const expressions[] = {
 	"ether[len - 2:4] >= 0",
 	"ether[65535] = 0",
 	"ether[65536:4] = 0",
-	"ether[4294967295] = 0",
-	"ether[4294963248] = 0",
-	"not ether[4294967295] = 0",
 	"ether[200] = 0 or tcp",
-	"gateway 10.0.0.1 or tcp",
 	"tcp and (port 80 or port 443 or port 8080) and not host 192.168.1.77",
 	"(ip and tcp) or (ip6 and udp) or arp or (vlan and ip)",
 	"ip or greater 0",
 };
 
-/* put_or_list - a list of `count` hosts of which one, somewhere inside, is in the frames. */
+/* or_list - a list of `count` hosts of which one, somewhere inside, is in the frames. */
 static char *or_list(uint32_t count)
 {
 	char *text = NULL;
@@ -286,6 +289,21 @@ static char *or_list(uint32_t count)
 	return text;
 }
 
+/* sum - one condition over `count` bytes: as long a program as is wanted, compiled in no time. */
+static char *sum(uint32_t count)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *to = open_memstream(&text, &bytes);
+
+	assert_non_null(to);
+	for (uint32_t i = 0; i < count; i++)
+		fprintf(to, "%sether[%u]", i == 0 ? "" : " + ", i % 40);
+	fprintf(to, " > 3000");
+	fclose(to);
+	return text;
+}
+
 /* ---- in the kernel ---- */
 
 /* What a translated program works with. */
@@ -296,13 +314,21 @@ struct kernel {
 	uint32_t insns;
 };
 
-/* try_map - does this process have what it takes to load programs? */
+static const struct bpf_insn pass[] = {
+	{ .code = BPF_ALU | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS },
+	{ .code = BPF_JMP | BPF_EXIT },
+};
+
+/* can_load - may this process load programs, and is the kernel one with frames in several buffers,
+ * and so with the helpers that translated programs call? */
 static bool can_load(void)
 {
-	int fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "weir_try", 4, 4, 1, NULL);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = BPF_F_XDP_HAS_FRAGS);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "weir_try", "GPL", pass, array_count(pass),
+			       &opts);
 
 	if (fd < 0) {
-		print_message("programs cannot be loaded here: %s\n", strerror(errno));
+		print_message("such programs cannot be loaded here: %s\n", strerror(errno));
 		return false;
 	}
 	close(fd);
@@ -330,10 +356,6 @@ static int load_program(const struct kernel *k, const struct bpf_insn *insn, uin
 
 static void kernel_begin(struct kernel *k, uint32_t flags)
 {
-	static const struct bpf_insn pass[] = {
-		{ .code = BPF_ALU | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
 	LIBBPF_OPTS(bpf_map_create_opts, mmapable, .map_flags = BPF_F_MMAPABLE);
 	uint32_t index = TAIL_INDEX;
 
@@ -472,7 +494,7 @@ static void xdp_with_several_buffers_answers_as_bpf_filter(void **state)
 	every_expression_answers_as_in_user_space(BPF_F_XDP_HAS_FRAGS);
 }
 
-static void long_lists_pass_the_verifier(void **state)
+static void long_expressions_pass_the_verifier(void **state)
 {
 	struct kernel k;
 
@@ -480,7 +502,7 @@ static void long_lists_pass_the_verifier(void **state)
 	if (!can_load())
 		skip();
 	kernel_begin(&k, 0);
-	for (uint32_t count = 50; count <= 800; count *= 2) {
+	for (uint32_t count = 50; count <= 200; count *= 2) {
 		char *text = or_list(count);
 		uint64_t before = kernel_refused(&k), refused = compare_all(&k, text, 7);
 
@@ -488,6 +510,11 @@ static void long_lists_pass_the_verifier(void **state)
 		assert_int_equal(kernel_refused(&k) - before, refused);
 		free(text);
 	}
+	char *text = sum(1400); /* jumps over nearly all of the 16 bits */
+
+	assert_true(compare_all(&k, text, 7) > 0);
+	assert_in_range(k.insns, 25000, INT16_MAX);
+	free(text);
 	kernel_end(&k);
 }
 
@@ -606,37 +633,46 @@ static void without_a_program_behind_the_answer_is_failed(void **state)
 	kernel_end(&k);
 }
 
+/* refused_on - how many of ten refused frames are counted on a processor. */
+static uint64_t refused_on(const struct kernel *k, const cpu_set_t *cpu)
+{
+	const struct captured *f = &frames()->packet[0];
+	uint64_t before = kernel_refused(k);
+
+	assert_int_equal(sched_setaffinity(0, sizeof(*cpu), cpu), 0);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(kernel_answer(k, f->at, f->wire_bytes, 0), XDP_DROP);
+	return kernel_refused(k) - before;
+}
+
 static void processors_beyond_the_counters_are_not_counted(void **state)
 {
-	struct capture *c = frames();
+	cpu_set_t all, one;
 	struct kernel k;
-	unsigned int cpu = 0, now;
 
 	(void)state;
 	if (!can_load())
 		skip();
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
 	kernel_begin(&k, 0);
 	/* Room for the first processor and half a counter for the second. */
-	k.ends.counter_offset = COUNTER_BYTES - COUNTER_STRIDE_BYTES + COUNTER_OFFSET -
-				COUNTER_STRIDE_BYTES;
-	k.ends.counter_stride_bytes = 2 * COUNTER_STRIDE_BYTES - COUNTER_OFFSET - 4;
+	k.ends.counter_offset = COUNTER_BYTES - 2 * COUNTER_STRIDE_BYTES + COUNTER_OFFSET;
+	k.ends.counter_stride_bytes = COUNTER_BYTES - k.ends.counter_offset - 4;
 	kernel_load(&k, "udp");
-	for (int i = 0; i < 100; i++) {
-		uint64_t before = kernel_refused(&k);
-
-		syscall(SYS_getcpu, &cpu, NULL, NULL);
-		assert_int_equal(kernel_answer(&k, c->packet[0].at, c->packet[0].wire_bytes, 0),
-				 XDP_DROP);
-		syscall(SYS_getcpu, &now, NULL, NULL);
-		if (now == cpu)
-			assert_int_equal(kernel_refused(&k) - before, cpu == 0);
+	for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		assert_int_equal(refused_on(&k, &one), cpu == 0 ? 10 : 0);
 	}
+	sched_setaffinity(0, sizeof(all), &all);
 	kernel_end(&k);
 }
 
 /* ---- the packet socket ---- */
 
-/* with_tag - what the program says where the kernel has taken the tag out, or has not. */
+/* socket_accepts - what the program says where the kernel has taken the tag out, or has not. */
 static bool socket_accepts(const struct sock_fprog *p, bool tag_taken, const uint8_t *frame,
 			   uint32_t bytes)
 {
@@ -663,7 +699,9 @@ static bool socket_passes(const int pair[2], const uint8_t *frame, uint32_t byte
 	return n >= 0;
 }
 
-static void compare_socket(const char *expression, const struct sock_fprog *program)
+/* compare_socket - `exact`: with the same answers. Otherwise the kernel may also accept where an
+ * offset wraps around, which it takes for a small one. */
+static void compare_socket(const char *expression, const struct sock_fprog *program, bool exact)
 {
 	struct bpf_program p = compiled(expression);
 	struct capture *c = frames();
@@ -681,7 +719,9 @@ static void compare_socket(const char *expression, const struct sock_fprog *prog
 
 			assert_true(socket_accepts(program, true, at, bytes));
 			assert_int_equal(socket_accepts(program, false, at, bytes), accepted);
-			if (socket_passes(pair, at, bytes) != accepted)
+			bool passed = socket_passes(pair, at, bytes);
+
+			if (exact ? passed != accepted : passed < accepted)
 				fail_msg("\"%s\": frame %u, %u bytes, should be %s", expression, i,
 					 bytes, accepted ? "accepted" : "refused");
 		}
@@ -703,21 +743,22 @@ static void sockets_answer_as_bpf_filter_and_take_what_has_lost_its_tag(void **s
 		if (code == -ENODATA)
 			continue;
 		assert_int_equal(code, 0);
-		compare_socket(expressions[i], &program);
+		compare_socket(expressions[i], &program, true);
 		free(program.filter);
 		filtered++;
 	}
-	assert_true(filtered >= array_count(expressions) - 8);
+	assert_true(filtered >= array_count(expressions) - 4);
 }
 
 static void what_the_kernel_understands_differently_is_not_filtered_there(void **state)
 {
-	/* Shifts by more than 31, and the numbers where the kernel has its ancillary data. */
+	/* Shifts by more than 31, the numbers where the kernel has its ancillary data, loops. */
 	static const char *const different[] = {
 		"ether[20:4] << ether[14] > 5",
 		"ether[20:4] >> ether[14] = 0",
 		"ether[4294963248] = 0",
 		"ether[4294967295] = 0",
+		"inbound",
 		"ip6 protochain 6",
 	};
 	struct sock_fprog program;
@@ -733,14 +774,13 @@ static void socket_programs_end_at_the_kernels_limit(void **state)
 	uint32_t longest = 0;
 
 	(void)state;
-	for (uint32_t count = 1200; count <= 2200; count += 20) {
-		char *text = or_list(count);
+	for (uint32_t count = 810; count <= 830; count++) {
+		char *text = sum(count);
 		struct bpf_program p = compiled(text);
 		int code = kernel_filter_socket(text, &program);
 
 		assert_int_equal(code, p.bf_len + PREFIX_INSNS <= BPF_MAXINSNS ? 0 : -E2BIG);
 		if (code == 0) {
-			compare_socket(text, &program);
 			longest = program.len;
 			free(program.filter);
 			program = (struct sock_fprog){ .len = 7, .filter = NULL };
@@ -749,7 +789,7 @@ static void socket_programs_end_at_the_kernels_limit(void **state)
 		pcap_freecode(&p);
 		free(text);
 	}
-	assert_in_range(longest, BPF_MAXINSNS - 200, BPF_MAXINSNS);
+	assert_in_range(longest, BPF_MAXINSNS - 10, BPF_MAXINSNS);
 }
 
 /* ---- refusals ---- */
@@ -759,7 +799,7 @@ static const struct kernel_filter_ends no_ends = { .counter_map_fd = -1 };
 static void what_makes_no_sense_is_not_filtered(void **state)
 {
 	static const char *const senseless[] = {
-		NULL, "", "no such thing", "wlan type mgt", "inbound", "tcp and udp and"
+		NULL, "", "no such thing", "wlan type mgt", "tcp and udp", "tcp and udp and"
 	};
 	struct sock_fprog program;
 	struct bpf_insn *insn;
@@ -773,29 +813,38 @@ static void what_makes_no_sense_is_not_filtered(void **state)
 	}
 }
 
-static void loops_have_no_equal_in_xdp(void **state)
+static void loops_and_ancillary_data_have_no_equal_in_xdp(void **state)
 {
+	static const char *const unequal[] = { "ip6 protochain 6", "inbound", "outbound and tcp",
+					       "ether[4294963248] = 0",
+					       "not ether[4294967295] = 0" };
 	struct bpf_insn *insn = NULL;
 	uint32_t count = 7;
 
 	(void)state;
-	assert_int_equal(kernel_filter_translate("ip6 protochain 6", &no_ends, &insn, &count),
-			 -EOPNOTSUPP);
+	for (uint32_t i = 0; i < array_count(unequal); i++)
+		assert_int_equal(kernel_filter_translate(unequal[i], &no_ends, &insn, &count),
+				 -EOPNOTSUPP);
 	assert_null(insn);
 	assert_int_equal(count, 7);
 }
 
-static void jumps_that_are_too_far_are_refused(void **state)
+static void what_is_too_long_is_refused(void **state)
 {
+	/* Jumps that are too far, and more instructions than there is room for. */
+	static const uint32_t terms[] = { 1700, 2000, 3000, 5000 };
 	struct bpf_insn *insn = NULL;
 	uint32_t count = 7;
-	char *text = or_list(20000);
 
 	(void)state;
-	assert_int_equal(kernel_filter_translate(text, &no_ends, &insn, &count), -E2BIG);
-	assert_null(insn);
-	assert_int_equal(count, 7);
-	free(text);
+	for (uint32_t i = 0; i < array_count(terms); i++) {
+		char *text = sum(terms[i]);
+
+		assert_int_equal(kernel_filter_translate(text, &no_ends, &insn, &count), -E2BIG);
+		assert_null(insn);
+		assert_int_equal(count, 7);
+		free(text);
+	}
 }
 
 /* ---- what nobody thought of ---- */
@@ -878,12 +927,40 @@ static char *random_expression(uint64_t *seed)
 	return text;
 }
 
+static bool has_ancillary(const struct bpf_program *p)
+{
+	for (uint32_t i = 0; i < p->bf_len; i++)
+		if ((p->bf_insns[i].code & ~BPF_SIZE(0xff)) == (BPF_LD | BPF_ABS) &&
+		    p->bf_insns[i].k > INT32_MAX)
+			return true;
+	return false;
+}
+
+/* try_random - Returns whether it was an expression that XDP can answer. */
+static bool try_random(struct kernel *k, const char *text)
+{
+	struct bpf_insn *insn;
+	struct bpf_program p;
+	uint32_t count;
+	int wanted = -ENODATA;
+
+	if (pcap_takes(text, &p)) {
+		wanted = has_ancillary(&p) ? -EOPNOTSUPP : 0;
+		pcap_freecode(&p);
+	}
+	if (wanted == 0)
+		compare_all(k, text, 11);
+	else
+		assert_int_equal(kernel_filter_translate(text, &k->ends, &insn, &count), wanted);
+	return wanted == 0;
+}
+
 static void random_expressions_answer_as_bpf_filter(void **state)
 {
-	struct kernel k;
-	struct bpf_program p;
+	const char *given = getenv("WEIR_RANDOM_EXPRESSIONS");
+	uint32_t tried = given != NULL ? (uint32_t)strtoul(given, NULL, 10) : 400, answered = 0;
 	uint64_t seed = 20250101;
-	uint32_t senseless = 0, tried = 400;
+	struct kernel k;
 
 	(void)state;
 	if (!can_load())
@@ -891,20 +968,11 @@ static void random_expressions_answer_as_bpf_filter(void **state)
 	kernel_begin(&k, BPF_F_XDP_HAS_FRAGS);
 	for (uint32_t i = 0; i < tried; i++) {
 		char *text = random_expression(&seed);
-		struct bpf_insn *insn;
-		uint32_t count;
 
-		if (pcap_takes(text, &p)) {
-			pcap_freecode(&p);
-			compare_all(&k, text, 11);
-		} else {
-			assert_int_equal(kernel_filter_translate(text, &k.ends, &insn, &count),
-					 -ENODATA);
-			senseless++;
-		}
+		answered += try_random(&k, text);
 		free(text);
 	}
-	assert_true(senseless < tried / 2);
+	assert_true(answered > tried / 2);
 	kernel_end(&k);
 }
 
@@ -919,7 +987,7 @@ static void random_expressions_in_sockets_refuse_no_more_than_bpf_filter(void **
 		struct sock_fprog program;
 
 		if (kernel_filter_socket(text, &program) == 0) {
-			compare_socket(text, &program);
+			compare_socket(text, &program, false);
 			free(program.filter);
 			filtered++;
 		}
@@ -970,7 +1038,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(xdp_answers_as_bpf_filter),
 		cmocka_unit_test(xdp_with_several_buffers_answers_as_bpf_filter),
-		cmocka_unit_test(long_lists_pass_the_verifier),
+		cmocka_unit_test(long_expressions_pass_the_verifier),
 		cmocka_unit_test(bytes_of_further_buffers_are_fetched),
 		cmocka_unit_test(headers_may_lie_across_buffers),
 		cmocka_unit_test(without_a_counter_frames_are_refused_all_the_same),
@@ -980,8 +1048,8 @@ int main(void)
 		cmocka_unit_test(what_the_kernel_understands_differently_is_not_filtered_there),
 		cmocka_unit_test(socket_programs_end_at_the_kernels_limit),
 		cmocka_unit_test(what_makes_no_sense_is_not_filtered),
-		cmocka_unit_test(loops_have_no_equal_in_xdp),
-		cmocka_unit_test(jumps_that_are_too_far_are_refused),
+		cmocka_unit_test(loops_and_ancillary_data_have_no_equal_in_xdp),
+		cmocka_unit_test(what_is_too_long_is_refused),
 		cmocka_unit_test(random_expressions_answer_as_bpf_filter),
 		cmocka_unit_test(random_expressions_in_sockets_refuse_no_more_than_bpf_filter),
 		cmocka_unit_test(a_typical_filter_and_its_cost),
