@@ -239,13 +239,16 @@ static void hear_peer(struct drain *d)
 	d->peer_fd = -1;
 }
 
-static void sleep_a_little(struct drain *d)
+static void sleep_a_little(struct drain *d, const int *others, uint32_t count)
 {
-	struct pollfd p[] = { { .fd = d->bell_fd, .events = POLLIN },
-			      { .fd = d->peer_fd, .events = POLLIN } };
+	struct pollfd p[2 + DRAIN_OTHERS_MAX] = { { .fd = d->bell_fd, .events = POLLIN },
+						  { .fd = d->peer_fd, .events = POLLIN } };
 	uint64_t rung;
 
-	if (poll(p, array_count(p), SLEEP_MS) <= 0)
+	ENSURE(count <= DRAIN_OTHERS_MAX);
+	for (uint32_t i = 0; i < count; i++)
+		p[2 + i] = (struct pollfd){ .fd = others[i], .events = POLLIN };
+	if (poll(p, 2 + count, SLEEP_MS) <= 0)
 		return;
 	/* Another reader cannot be there, so what poll() saw is still to be read. */
 	if ((p[0].revents & POLLIN) != 0 && read(d->bell_fd, &rung, sizeof(rung)) < 0)
@@ -256,11 +259,11 @@ static void sleep_a_little(struct drain *d)
 
 /* A producer that published between the look and the sleep may not have seen that we sleep:
  * SLEEP_MS is then how long it takes until we notice by ourselves. */
-void drain_wait(struct drain *d)
+void drain_wait(struct drain *d, const int *others, uint32_t count)
 {
 	say_asleep(d, 1);
 	if (!anything_worth_while(d))
-		sleep_a_little(d);
+		sleep_a_little(d, others, count);
 	say_asleep(d, 0);
 }
 

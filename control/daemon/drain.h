@@ -79,9 +79,12 @@ int drain_init(struct drain *d, const struct drain_how *how, struct books_export
 /* drain_round - take what is in the rings, at most a few batches of each. */
 void drain_round(struct drain *d);
 
-/* drain_wait - sleep until a round is worth its while, a signal comes, the dataplane goes, or 10 ms
- * are over. */
-void drain_wait(struct drain *d);
+enum { DRAIN_OTHERS_MAX = 4 };
+
+/* drain_wait - sleep until a round is worth its while, a signal comes, the dataplane goes, one of
+ * the `others` (-1: none; at most DRAIN_OTHERS_MAX) becomes readable, or 10 ms are over. Those are
+ * the caller's to serve. */
+void drain_wait(struct drain *d, const int *others, uint32_t count);
 
 /* drain_done - nothing can follow: every region is finished or given up, or the dataplane is gone,
  * and the rings are empty. */

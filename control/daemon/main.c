@@ -1,26 +1,35 @@
-/* weir-control: take the settings, attach, drain until the dataplane is done, close the books. */
+/* weir-control: take the settings, attach, drain until the dataplane is done, close the books.
+ * Whoever asks meanwhile (weir ctl, a reader of the metrics) is answered between two rounds. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "control/daemon/books.h"
+#include "control/daemon/ctl.h"
 #include "control/daemon/drain.h"
 #include "control/daemon/frame.h"
+#include "control/daemon/http.h"
+#include "control/daemon/metrics.h"
 #include "control/daemon/progress.h"
 #include "control/daemon/stats.h"
+#include "control/daemon/status.h"
 #include "control/export/sink/sink.h"
 #include "control/export/text/text.h"
+#include "control/weir/address.h"
 #include "control/weir/command.h"
 #include "control/weir/runtime.h"
 #include "dataplane/base/clock.h"
+#include "dataplane/base/compiler.h"
 #include "dataplane/base/log.h"
+#include "dataplane/base/privilege.h"
 #include "dataplane/shm/attach.h"
 #include "dataplane/shm/settings.h"
 
@@ -28,6 +37,8 @@ enum { ATTACH_TRY_MS = 1000 };
 
 struct daemon {
 	const struct settings *settings;
+	int settings_fd;
+	bool alone; /* a service: not started by weir, and with no dataplane of its own */
 	bool restarted;
 	struct attach_hello hello;
 	int peer_fd, bell_fd;
@@ -36,6 +47,9 @@ struct daemon {
 	struct books books;
 	struct stats stats;
 	struct progress progress;
+	struct status_rates rates;
+	struct ctl ctl;
+	struct http http;
 	bool closed, ledger_failed;
 };
 
@@ -53,7 +67,7 @@ static void on_signal(int number)
 		_exit(STATUS_SIGNAL + SIGINT);
 }
 
-static void set_signals(void)
+static void set_signals(const struct daemon *d)
 {
 	struct sigaction stop = { .sa_handler = on_signal };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
@@ -62,7 +76,9 @@ static void set_signals(void)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGXFSZ, &ignore, NULL); /* a limit on file sizes is an error like any other */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* Becoming another user has undone what weir had set for us. */
+	if (!d->alone)
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
 /* ---- attaching ---- */
@@ -86,25 +102,48 @@ static bool dataplane_may_come(void)
 	return children != 1;
 }
 
+/* The settings of a service do not know how the dataplane calls its run. They are sealed: this is
+ * a private view, in which one page differs. */
+static int take_run_name(struct daemon *d)
+{
+	struct settings *own = mmap(NULL, sizeof(*own), PROT_READ | PROT_WRITE, MAP_PRIVATE,
+				    d->settings_fd, 0);
+
+	if (own == MAP_FAILED)
+		return -errno;
+	memcpy(own->run, d->hello.run, sizeof(own->run));
+	munmap((void *)(uintptr_t)d->settings, sizeof(*d->settings));
+	d->settings = own;
+	for (uint32_t i = 0; i < d->hello.workers; i++)
+		if (d->region[i].ring.records > 0)
+			d->restarted = true; /* somebody has released records before us */
+	return 0;
+}
+
 /* A dataplane that reads a pipe listens only when the first bytes have come: as long as it is
- * there, it is waited for. Returns: 0; -EINTR; -errno. */
+ * there, it is waited for; by a service, for ever. Returns: 0; -EINTR; -errno. */
 static int attach(struct daemon *d)
 {
-	do
+	do {
+		http_run(&d->http); /* a scrape without a dataplane has an answer too */
 		d->peer_fd = attach_connect(d->settings->runtime, ATTACH_TRY_MS, &d->hello,
 					    &d->bell_fd, d->region);
-	while (d->peer_fd == -ETIMEDOUT && !stop_asked && dataplane_may_come());
+	} while (d->peer_fd == -ETIMEDOUT && !stop_asked && (d->alone || dataplane_may_come()));
 	if (stop_asked && d->peer_fd < 0)
 		return -EINTR;
 	if (d->peer_fd < 0)
 		return d->peer_fd;
+	if (d->alone)
+		return take_run_name(d);
 	return strncmp(d->hello.run, d->settings->run, sizeof(d->hello.run)) == 0 ? 0 : -EPROTO;
 }
 
 /* One byte says that we leave on purpose; end of file alone would mean that we died. */
 static void detach(struct daemon *d)
 {
-	if (send(d->peer_fd, "", 1, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
+	const char word = ATTACH_FAREWELL;
+
+	if (send(d->peer_fd, &word, 1, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
 		log_warn("the dataplane cannot be told that control is done: %s", strerror(errno));
 	close(d->peer_fd);
 	close(d->bell_fd);
@@ -147,6 +186,130 @@ static int begin_draining(struct daemon *d, const struct text_format *format)
 	return err;
 }
 
+/* ---- who asks ---- */
+
+static int answer_stop(struct daemon *d, FILE *to)
+{
+	const char word = ATTACH_STOP;
+
+	if (send(d->peer_fd, &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET) {
+		fprintf(to, "the dataplane cannot be told to stop: %s\n", strerror(errno));
+		return CTL_REFUSED;
+	}
+	fputs("stopping\n", to); /* one that is gone already has stopped */
+	return STATUS_DONE;
+}
+
+static int answer_status(struct daemon *d, bool json, FILE *to)
+{
+	const struct status_run run = { .settings = d->settings,
+					.regions = d->region,
+					.version = WEIR_VERSION,
+					.control_pid = (uint32_t)getpid(),
+					.dataplane_pid = d->hello.pid,
+					.restarted = d->restarted };
+	uint64_t now_ns = clock_monotonic_ns();
+
+	if (json)
+		status_json(&run, &d->rates, &d->books, now_ns, to);
+	else
+		status_text(&run, &d->rates, &d->books, now_ns, to);
+	return status_consistent(&d->books) ? STATUS_DONE : STATUS_LEDGER;
+}
+
+/* The line on stderr goes on counting from the one before. */
+static int answer_stats(struct daemon *d, bool json, FILE *to)
+{
+	struct stats stats = d->stats;
+
+	if (json)
+		stats_json(&stats, &d->books, to);
+	else
+		stats_write(&stats, &d->books, to);
+	return STATUS_DONE;
+}
+
+static int answer_ledger(struct daemon *d, bool json, FILE *to)
+{
+	char *text = json ? malloc(BOOKS_JSON_MAX) : NULL;
+
+	if (json && text != NULL)
+		fprintf(to, "%.*s\n", (int)(books_json(&d->books, text) - text), text);
+	else if (!json)
+		books_table(&d->books, to);
+	if (!json && !drain_done(&d->drain))
+		fputs("(the run goes on: what is under way closes no balance yet; `weir ctl "
+		      "status` says whether the books are consistent)\n",
+		      to);
+	free(text);
+	return STATUS_DONE;
+}
+
+static int answer(void *context, enum ctl_word word, bool json, FILE *to)
+{
+	struct daemon *d = context;
+
+	if (word == CTL_stop)
+		return answer_stop(d, to);
+	if (word == CTL_settings)
+		return STATUS_DONE; /* they come along as they are */
+	books_take(&d->books, d->region, d->hello.workers);
+	if (word == CTL_stats)
+		return answer_stats(d, json, to);
+	return word == CTL_status ? answer_status(d, json, to) : answer_ledger(d, json, to);
+}
+
+/* Without its socket a run cannot be asked, and is none the worse for it. */
+static void open_ctl(struct daemon *d)
+{
+	const struct ctl_answers answers = { .answer = answer,
+					     .context = d,
+					     .settings_fd = d->settings_fd };
+	int err = ctl_open(&d->ctl, d->settings->runtime, &answers);
+
+	if (err < 0)
+		log_warn("%s/" CTL_SOCKET ": %s; weir ctl will not reach this run",
+			 d->settings->runtime, strerror(-err));
+}
+
+/* Before there is a dataplane the books are empty. */
+static char *build_metrics(void *context, size_t *ret_bytes)
+{
+	struct daemon *d = context;
+
+	books_take(&d->books, d->region, d->hello.workers);
+	return metrics_build(&d->books, d->region, WEIR_VERSION, d->settings->started_wall_ns,
+			     ret_bytes);
+}
+
+/* Returns: 0; -errno, after a message. */
+static int open_metrics(struct daemon *d)
+{
+	const struct http_page page = { .build = build_metrics,
+					.context = d,
+					.type = METRICS_TYPE };
+	const char *text = d->settings->metrics;
+	struct sockaddr_storage at;
+	int err = text[0] != 0 ? address_parse(text, &at) : 0;
+
+	if (text[0] == 0)
+		return 0;
+	if (err == 0)
+		err = http_open(&d->http, &at, &page);
+	if (err == -EADDRINUSE)
+		log_error("--metrics %.120s: that port is in use; name another one", text);
+	else if (err == -EADDRNOTAVAIL)
+		log_error("--metrics %.120s: no interface here has that address", text);
+	else if (err == -EACCES)
+		log_error("--metrics %.120s: ports below 1024 need privileges that are gone by "
+			  "then; name a higher one",
+			  text);
+	else if (err < 0)
+		log_error("--metrics %.120s: %s", text, strerror(-err));
+	return err;
+}
+
 /* ---- draining ---- */
 
 /* Chores read the counters themselves: they run between rounds, never in one. */
@@ -154,10 +317,15 @@ static void do_chores(struct daemon *d)
 {
 	uint64_t now_ns = clock_monotonic_ns();
 	bool stats = stats_due(&d->stats, now_ns), progress = progress_due(&d->progress, now_ns);
+	bool rates = status_due(&d->rates, now_ns);
 
-	if (!stats && !progress)
+	ctl_run(&d->ctl, now_ns);
+	http_run(&d->http);
+	if (!stats && !progress && !rates)
 		return;
 	books_take(&d->books, d->region, d->hello.workers);
+	if (rates)
+		status_tick(&d->rates, &d->books, now_ns);
 	if (stats) {
 		progress_erase(&d->progress, stderr);
 		stats_write(&d->stats, &d->books, stderr);
@@ -168,12 +336,14 @@ static void do_chores(struct daemon *d)
 
 static void drain_all(struct daemon *d)
 {
+	const int others[] = { ctl_fd(&d->ctl), http_fd(&d->http) };
+
 	for (;;) {
 		drain_round(&d->drain);
 		do_chores(d);
 		if (drain_done(&d->drain))
 			return;
-		drain_wait(&d->drain);
+		drain_wait(&d->drain, others, array_count(others));
 	}
 }
 
@@ -294,10 +464,11 @@ static int run(struct daemon *d, const struct text_format *format)
 		return STATUS_OUTPUT;
 	}
 	stats_init(&d->stats, d->settings->stats_interval_ns, (pid_t)d->hello.pid);
-	if (d->restarted) {
-		books_take(&d->books, d->region, d->hello.workers);
+	books_take(&d->books, d->region, d->hello.workers);
+	if (d->restarted)
 		stats_go_on(&d->stats, &d->books);
-	}
+	status_init(&d->rates, &d->books, now_ns);
+	open_ctl(d);
 	progress_init(&d->progress, d->settings->progress != 0, now_ns);
 	drain_all(d);
 	close_books(d);
@@ -311,11 +482,57 @@ static int settings_fd(int argc, char **argv)
 	return atoi(argv[2]);
 }
 
+/* Before anything is opened that this user should not have opened. Returns: 0, -errno. */
+static int give_up_privileges(const struct settings *s)
+{
+	if (s->drops_user)
+		return privilege_drop(s->uid, s->gid);
+	return s->live ? privilege_forget() : 0;
+}
+
+static int attach_and_run(struct daemon *d, const struct text_format *format)
+{
+	int err = attach(d), status;
+
+	if (err == 0) {
+		status = run(d, format);
+		detach(d);
+		ctl_close(&d->ctl); /* who waits for the stop hears of it now */
+		return status;
+	}
+	if (err == -EINTR)
+		return STATUS_DONE; /* stopped before there was anything to drain */
+	log_error("cannot attach to the dataplane in %s: %s", d->settings->runtime, strerror(-err));
+	return STATUS_SOURCE;
+}
+
+/* Returns: STATUS_DONE; another one after a message. */
+static int take_settings(struct daemon *d, int fd)
+{
+	int err = settings_map(fd, &d->settings);
+
+	if (err < 0) {
+		log_error("settings: %s", strerror(-err));
+		return STATUS_USAGE;
+	}
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	d->settings_fd = fd;
+	d->alone = d->settings->service != SERVICE_NONE;
+	d->restarted = getenv("WEIR_RESTART") != NULL;
+	d->books.live = d->settings->live != 0;
+	err = give_up_privileges(d->settings);
+	if (err < 0) {
+		log_error("cannot give up privileges: %s", strerror(-err));
+		return STATUS_USAGE;
+	}
+	return STATUS_DONE;
+}
+
 int main(int argc, char **argv)
 {
 	static struct daemon d;
 	const struct text_format *format;
-	int fd = settings_fd(argc, argv), err, status;
+	int fd = settings_fd(argc, argv), status;
 
 	log_open("weir", LOG_INFO);
 	if (fd < 0) {
@@ -323,33 +540,20 @@ int main(int argc, char **argv)
 			"weir-control: started by weir, with --settings-fd N; see `weir --help`\n");
 		return STATUS_USAGE;
 	}
-	err = settings_map(fd, &d.settings);
-	if (err < 0) {
-		log_error("settings: %s", strerror(-err));
-		return STATUS_USAGE;
-	}
-	close(fd);
+	status = take_settings(&d, fd);
+	if (status != STATUS_DONE)
+		return status;
 	format = text_find(d.settings->format);
 	if (format == NULL) {
 		log_error("--format %.31s: there is no such format", d.settings->format);
 		return STATUS_USAGE;
 	}
-	d.restarted = getenv("WEIR_RESTART") != NULL;
-	d.books.live = d.settings->live != 0;
-	set_signals();
-	err = attach(&d);
-	if (err == 0) {
-		status = run(&d, format);
-		detach(&d);
-	} else if (err == -EINTR) {
-		status = STATUS_DONE; /* stopped before there was anything to drain */
-	} else {
-		log_error("cannot attach to the dataplane in %s: %s", d.settings->runtime,
-			  strerror(-err));
-		status = STATUS_SOURCE;
-	}
+	d.books.exporter.format = format->name;
+	set_signals(&d);
+	status = open_metrics(&d) < 0 ? STATUS_OUTPUT : attach_and_run(&d, format);
+	http_close(&d.http);
 	/* weir, who would have done it, was killed: nothing stays behind. */
-	if (getppid() != (pid_t)d.settings->weir_pid)
+	if (!d.alone && getppid() != (pid_t)d.settings->weir_pid)
 		runtime_remove(d.settings->runtime);
 	return status;
 }

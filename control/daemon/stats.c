@@ -164,21 +164,26 @@ static void put_stamp(FILE *to)
 		(unsigned)(now_ns % CLOCK_SECOND_NS / 1000000), zone);
 }
 
-static void write_counts(struct stats *s, const struct books *b, FILE *to)
+void stats_json(const struct stats *s, const struct books *b, FILE *to)
 {
 	uint64_t now[STATS_COUNTS];
 
 	take_counts(b, now);
-	put_stamp(to);
-	fputs("app stats - {", to);
 	for (unsigned i = 0; i < STATS_COUNTS; i++) {
 		uint64_t value = i == LIVE_STREAMS ? now[i] : now[i] - s->count[i];
 
-		fprintf(to, "%s\"%s\":%llu", i == 0 ? "" : ",", count_name[i],
+		fprintf(to, "%c\"%s\":%llu", i == 0 ? '{' : ',', count_name[i],
 			(unsigned long long)value);
 	}
 	fputs("}\n", to);
-	memcpy(s->count, now, sizeof(now));
+}
+
+static void write_counts(struct stats *s, const struct books *b, FILE *to)
+{
+	put_stamp(to);
+	fputs("app stats - ", to);
+	stats_json(s, b, to);
+	take_counts(b, s->count);
 }
 
 static void write_resources(struct stats *s, const struct books *b, FILE *to)

@@ -62,4 +62,8 @@ bool stats_due(const struct stats *s, uint64_t now_ns);
  * one. */
 void stats_write(struct stats *s, const struct books *b, FILE *to);
 
+/* stats_json - the counts of the second line, with their names, as one line of JSON. The next lines
+ * are as if it had not been asked for. */
+void stats_json(const struct stats *s, const struct books *b, FILE *to);
+
 #endif

@@ -28,7 +28,9 @@ struct command {
 
 int command_read(int argc, char **argv);
 int command_capture(int argc, char **argv);
+int command_ctl(int argc, char **argv);
 int command_dissectors(int argc, char **argv);
 int command_lab(int argc, char **argv);
+int command_send(int argc, char **argv);
 
 #endif

@@ -11,8 +11,10 @@
 static const struct command commands[] = {
 	{ "read", "captures in, matched request/response pairs out", command_read },
 	{ "capture", "interfaces in, matched request/response pairs out", command_capture },
+	{ "ctl", "ask a capture that is running, or end it", command_ctl },
 	{ "dissectors", "the protocols that weir reads, and their fields", command_dissectors },
 	{ "lab", "a client, a server and a tap on this machine, to try things on", command_lab },
+	{ "send", "frames onto an interface, for tests and benchmarks", command_send },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };

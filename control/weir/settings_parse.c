@@ -444,7 +444,8 @@ static int check_relations(struct parse *p)
 	if ((s->rotate_bytes != 0 || s->rotate_ns != 0) && strcmp(s->output, "-") == 0)
 		return refuse(p, STATUS_USAGE,
 			      "standard output cannot be rotated\n  name a file with --output");
-	if (s->filter[0] != '\0' && filter_check(s->filter, &why) < 0)
+	if (s->filter[0] != '\0' && (is_capture(p) ? filter_check_live(s->filter, &why)
+						   : filter_check(s->filter, &why)) < 0)
 		return refuse(p, STATUS_USAGE, "--filter %.200s: no filter expression: %s",
 			      s->filter, why.text);
 	if (s->rx_count > 0 && s->input_count > 0)

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,20 @@ static enum sink_failure failure_of(int err)
 	}
 }
 
+/* Whoever called weir may be another than the user that writes. */
+static const char *who_may_not(void)
+{
+	static char text[160];
+	const struct passwd *me = getpwuid(geteuid());
+
+	(void)snprintf(text, sizeof(text),
+		       "that is for user %.32s to write: choose a place where it may, or, "
+		       "capturing as root, the "
+		       "user with --user",
+		       me != NULL ? me->pw_name : "nobody");
+	return text;
+}
+
 static const char *remedy(int err)
 {
 	switch (err) {
@@ -65,7 +80,7 @@ static const char *remedy(int err)
 	case EFBIG: return "raise the limit on file sizes, or rotate with --rotate-size";
 	case EPIPE: return "let the reader stay until the end, or write into a file with --output";
 	case EACCES:
-	case EPERM: return "write where you may, or ask whoever owns the place";
+	case EPERM: return who_may_not();
 	case EROFS: return "choose a place that is not mounted read-only";
 	case EISDIR: return "name a file in it";
 	case ENOENT:

@@ -509,7 +509,7 @@ static void a_dead_dataplane_is_drained_first(void **state)
 	put_record(0, 0);
 	close(peer[1]);
 	peer[1] = -1;
-	drain_wait(&drain);
+	drain_wait(&drain, NULL, 0);
 	assert_true(drain.peer_gone);
 	assert_false(drain_done(&drain));
 	drain_round(&drain);
@@ -527,9 +527,9 @@ static void a_dataplane_that_leaves_after_finishing_has_not_died(void **state)
 	finish(1);
 	close(peer[1]);
 	peer[1] = -1;
-	drain_wait(&drain);
+	drain_wait(&drain, NULL, 0);
 	drain_round(&drain);
-	drain_wait(&drain);
+	drain_wait(&drain, NULL, 0);
 	assert_true(drain_done(&drain));
 	assert_false(drain_died(&drain));
 }
@@ -544,7 +544,7 @@ static void it_sleeps_while_little_waits_and_says_so_only_then(void **state)
 	open_jsonl();
 	put_record(0, 0);
 	before_ns = clock_monotonic_ns();
-	drain_wait(&drain);
+	drain_wait(&drain, NULL, 0);
 	assert_true(clock_monotonic_ns() - before_ns >= 5 * 1000000);
 	assert_int_equal(atomic_load(&writer[0].down->asleep), 0);
 }
@@ -557,10 +557,24 @@ static void the_bell_wakes_it_once(void **state)
 	(void)state;
 	open_jsonl();
 	assert_int_equal(write(bell, &one, sizeof(one)), sizeof(one));
-	drain_wait(&drain);
+	drain_wait(&drain, NULL, 0);
 	before_ns = clock_monotonic_ns();
-	drain_wait(&drain);
+	drain_wait(&drain, NULL, 0);
 	assert_true(clock_monotonic_ns() - before_ns >= 5 * 1000000);
+}
+
+/* Nobody serves it here, so every wait ends at once: a hundred that slept would take a second. */
+static void another_descriptor_wakes_it_too(void **state)
+{
+	const int others[] = { -1, eventfd(1, EFD_CLOEXEC) };
+	uint64_t before_ns = clock_monotonic_ns();
+
+	(void)state;
+	open_jsonl();
+	for (int i = 0; i < 100; i++)
+		drain_wait(&drain, others, array_count(others));
+	assert_true(clock_monotonic_ns() - before_ns < 500 * UINT64_C(1000000));
+	close(others[1]);
 }
 
 /* A thousand waits that slept would take ten seconds. */
@@ -574,7 +588,7 @@ static void it_does_not_sleep_while_much_waits(void **state)
 		put_record(1, seq++);
 	before_ns = clock_monotonic_ns();
 	for (int i = 0; i < 1000; i++)
-		drain_wait(&drain);
+		drain_wait(&drain, NULL, 0);
 	assert_true(clock_monotonic_ns() - before_ns < UINT64_C(5) * 1000000000);
 }
 
@@ -605,6 +619,7 @@ int main(void)
 		TEST(a_dataplane_that_leaves_after_finishing_has_not_died),
 		TEST(it_sleeps_while_little_waits_and_says_so_only_then),
 		TEST(the_bell_wakes_it_once),
+		TEST(another_descriptor_wakes_it_too),
 		TEST(it_does_not_sleep_while_much_waits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,23 @@ static void counts_are_since_the_line_before_and_live_streams_are_now(void **sta
 	assert_non_null(strstr(text, "\"liveTcpStreams\":6,"));
 }
 
+static void asking_for_the_counts_changes_nothing(void **state)
+{
+	struct stats s;
+	FILE *f;
+
+	(void)state;
+	stats_init(&s, 1, getpid());
+	b->worker[0].counters.value[C_received] = 10;
+	f = fmemopen(text, sizeof(text), "w");
+	assert_non_null(f);
+	stats_json(&s, b, f);
+	fclose(f);
+	assert_memory_equal(text, "{\"processedBytes\":0,\"packetsCount\":10,", 38);
+	assert_string_equal(text + strlen(text) - 2, "}\n");
+	assert_non_null(strstr(write_lines(&s), "\"packetsCount\":10,"));
+}
+
 static void lines_are_due_once_per_interval_and_never_without_one(void **state)
 {
 	struct stats s;
@@ -164,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(both_lines_have_the_tappers_form),
 		TEST(counts_are_since_the_line_before_and_live_streams_are_now),
+		TEST(asking_for_the_counts_changes_nothing),
 		TEST(lines_are_due_once_per_interval_and_never_without_one),
 		TEST(cpu_is_what_both_processes_used),
 		TEST(a_process_that_is_gone_leaves_its_last_numbers),

@@ -75,6 +75,15 @@ static inline void wire(const char *a, const char *b, const char *more)
 	run("ip link set %s up", b);
 }
 
+/* wire_up - an end that was down; the other end carries again some time after. */
+static inline void wire_up(const char *a, const char *b)
+{
+	run("ip link set %s up", a);
+	run("for i in $(seq 300); do ip link show %s | grep -q 'state UP' && exit 0; sleep 0.01; "
+	    "done; exit 1",
+	    b);
+}
+
 static inline void wire_cut(const char *a)
 {
 	run("ip link del %s 2>/dev/null || true", a);

@@ -1,0 +1,619 @@
+"""live - capture on the wire: every back end on real traffic, and everything that happens to a capture in its life.
+
+Answers: are the pairs those of the server's own log; is every packet that was
+sent received or lost by name; does nobody notice that control is stopped or
+killed; does a capture that ends, however it ends, leave the machine as it was;
+has nobody a privilege while packets are parsed; what does it cost to wait.
+"""
+import collections
+import http.client
+import http.server
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+
+import support
+import wire_support as wire
+from support import Failure, Skip, check, check_equal, test, test_alone
+from wire_support import (BACK_ENDS, Capture, Lab, Nginx, Snapshot, ask, capture, check_same, over_each_back_end, until,
+                          with_options)
+
+# ---------------------------------------------------------------- what the server has logged is what comes out
+
+
+@over_each_back_end(test)
+def pairs_are_the_lines_of_the_servers_own_log(back_end):
+    with Lab() as lab, Nginx(lab) as nginx, capture(lab, back_end) as live:
+        mode = live.mode()
+        asked = ask(lab) + ask(lab, connections=3, rounds=12, address="fd83::2")
+        nginx.stop()
+        run = live.end()
+        check_same(run.pairs, nginx.answered(), back_end)
+        check_equal(len(run.pairs), asked, "pairs, of requests that the client counted")
+        source = run.source()
+        check(source.offered == source.received and not source.lost, "losses at a few packets a second: %r" % source)
+        return "%d pairs; %s" % (asked, mode)
+
+
+@over_each_back_end(test_alone)
+def pairs_are_the_lines_of_the_servers_own_log_at_full_speed(back_end):
+    wire.need("wrk")
+    connections = 4
+    with Lab() as lab, Nginx(lab) as nginx, capture(lab, back_end, "--headers", "none") as live:
+        lab.run("client", "wrk", "-t1", "-c%d" % connections, "-d1s", "http://10.83.0.2/w")
+        nginx.stop()
+        run = live.end()
+        log, found = nginx.answered(), wire.said_by(run.paired())
+        lost = sum(run.lost().values()) + lab.wire_drops()
+        check(not found - log, "pairs that the server did not answer: %r" % list((found - log).items())[:3])
+        missing = sum((log - found).values())
+        # wrk ends with a request under way on each connection: its reset may come before the answer.
+        check(missing <= lost + connections, "%d lines of the log are no pairs, and only %d packets were lost" %
+              (missing, lost))
+        return "%d of %d pairs, %d packets lost by name" % (sum(found.values()), sum(log.values()), lost)
+
+
+@over_each_back_end(test)
+def two_mirror_ports_are_one_capture(back_end):
+    """As a TAP is: one port sees what comes to the server, the other what leaves it."""
+    with Lab() as lab, Nginx(lab) as nginx:
+        server, tap = lab.namespace("server"), lab.namespace("tap")
+        wire.ip("-n", server, "link", "add", "mirror1", "type", "veth", "peer", "name", "tap1", "netns", tap)
+        for host, name in (("server", "mirror1"), ("tap", "tap1")):
+            lab.run(host, "sysctl", "-qw", "net.ipv6.conf.%s.disable_ipv6=1" % name)
+            lab.run(host, "ethtool", "-K", name, "gro", "off", "gso", "off", "tso", "off", status=None)
+            lab.link(host, "set", name, "up", "arp", "off")
+        lab.run("server", "tc", "filter", "del", "dev", "wire0", "egress")
+        lab.run("server", "tc", "filter", "add", "dev", "wire0", "egress", "protocol", "all", "prio", "1", "u32", "match",
+                "u32", "0", "0", "action", "mirred", "egress", "mirror", "dev", "mirror1")
+        with capture(lab, back_end, "--rx", BACK_ENDS[back_end] % "tap1") as live:
+            asked = ask(lab)
+            nginx.stop()
+            run = live.end()
+        check_same(run.pairs, nginx.answered(), back_end)
+        check_equal([s.offered for s in run.sources()], [s.received for s in run.sources()], "offered by source")
+        check_equal(len(run.sources()), 2, "sources")
+        check(all(s.received >= asked for s in run.sources()), "a port saw too little: %r" % run.sources())
+
+
+# ---------------------------------------------------------------- what is captured
+
+
+@over_each_back_end(test)
+def a_filter_takes_what_it_selects_and_the_books_close(back_end):
+    with Lab() as lab, Nginx(lab) as nginx, capture(lab, back_end, "--filter", "tcp port 80") as live:
+        asked = ask(lab, connections=4, rounds=12) + 0 * ask(lab, connections=4, rounds=12, port=81)
+        nginx.stop()
+        run = live.end()
+        log = collections.Counter({k: n for k, n in nginx.answered().items() if k[1] == "80"})
+        check_same(run.pairs, log, back_end)
+        check_equal(len(run.pairs), asked, "pairs")
+        refused, filtered = run.source().refused, run.ledger.count("packets:filtered")
+        check(refused + filtered > 2 * asked, "refused %d, filtered %d" % (refused, filtered))
+        return "%d refused on arrival, %d filtered by weir" % (refused, filtered)
+
+
+@over_each_back_end(test)
+def a_count_is_exact(back_end):
+    with Lab() as lab, capture(lab, back_end, "--count", 1000) as live:
+        report = lab.send("--rx", "synth:packets=3000", "--rate", "20k")
+        run = live.wait().check_status(support.DONE).check_closed()
+        books = run.ledger
+        check_equal(books.count("packets:received") - books.count("packets:cut.rx"), 1000, "packets that went in")
+        check(run.source().received <= report["frames"], "received %r" % run.source())
+
+
+@over_each_back_end(test_alone)
+def a_duration_is_kept(back_end):
+    with Lab() as lab, capture(lab, back_end, "--duration", "1s") as live:
+        begun = time.monotonic()
+        run = live.wait().check_status(support.DONE).check_closed()
+        seconds = time.monotonic() - begun
+        check(0.5 < seconds < support.patience(2), "it lasted %.2f s" % seconds)
+
+
+@test
+def an_interface_gets_the_best_back_end():
+    with Lab() as lab:
+        wire.need_back_end("af_xdp_native")
+        with Capture(lab, "-i", "tap0") as live:
+            check_equal([c["backend"] for c in live.start_line()["capture"]], ["af_xdp"], "back end")
+            run = live.end()
+        line = run.stderr.splitlines()[0]
+        check("tap0: af_xdp" in line and "not " not in line, "the choice: %r" % line)
+        return line
+
+
+@test
+def an_interface_that_the_host_uses_is_not_taken_away_from_it():
+    with Lab() as lab, Nginx(lab) as nginx:
+        wire.need_back_end("af_packet")
+        with Capture(lab, "-i", "wire0", host="server") as live:
+            check_equal([c["backend"] for c in live.start_line()["capture"]], ["af_packet"], "back end")
+            asked = ask(lab, rounds=6)  # the host can still be reached
+            nginx.stop()
+            run = live.end()
+        check_same(run.pairs, nginx.answered(), "wire0")
+        check_equal(len(run.pairs), asked, "pairs")
+        line = next(x for x in run.stderr.splitlines() if "wire0:" in x)
+        if "af_xdp" in wire.listing():
+            check("not af_xdp" in line and "address" in line, "no reason against af_xdp: %r" % line)
+        return line
+
+
+@test
+def list_rx_names_every_back_end_its_options_and_what_is_missing():
+    with Lab() as lab:
+        text = lab.run("tap", support.weir_path(), "capture", "--list-rx", "-i", "tap0").stdout
+        found = re.findall(r"^(\w+) .*\n +(usable|not usable): .+", text, re.M)
+        check(found and all(how == "usable" for _, how in found), "not all are usable on tap0: %r" % found)
+        check("ring=" in text or "blocks=" in text, "no option: %r" % text)
+        check(all(len(x) <= 140 for x in text.splitlines()), "a line is longer than 140 columns")
+        text = lab.run("server", support.weir_path(), "capture", "--list-rx", "-i", "wire0").stdout
+        if "af_xdp" in text:
+            check(re.search(r"^af_xdp .*\n +not usable: .*address on wire0", text, re.M), "af_xdp on wire0: %r" % text)
+        return ", ".join(name for name, _ in found)
+
+
+# ---------------------------------------------------------------- small rings and a worker that stands still
+
+SMALL = {
+    "pcap": (("buffer=256k",), {"kernel_buffer"}),
+    "af_packet": (("block=128k", "blocks=2"), {"kernel_buffer"}),
+    "af_xdp_native": (("ring=1024",), {"rx_ring", "fill_ring"}),
+    "af_xdp_generic": (("ring=1024",), {"rx_ring", "fill_ring"}),
+}
+
+
+@over_each_back_end(test_alone)
+def every_numbered_frame_is_received_or_lost_by_name(back_end):
+    options, names = SMALL[back_end]
+    with Lab() as lab, Capture(lab, *with_options(back_end, *options)) as live:
+        dataplane = live.dataplane()
+        with lab.begin_sending("--count", 40000, "--rate", "40k") as sender:
+            time.sleep(0.3)
+            os.kill(dataplane, signal.SIGSTOP)
+            time.sleep(0.3)
+            os.kill(dataplane, signal.SIGCONT)
+            report = sender.report()
+        time.sleep(0.1)
+        run = live.end()
+        source = run.source()
+        lost = sum(source.lost.values())
+        check_equal(report["frames"] + report["dropped"], 40000, "frames that were offered to the wire")
+        check_equal(source.received + lost, report["frames"], "received and lost, of frames sent (%r)" % source)
+        check(lost > 1000, "next to nothing was lost, so nothing is shown: %r" % source)
+        check(set(source.lost) <= names, "lost by another name: %r" % source)
+        check_equal(run.ledger.count("packets:received"), source.received, "packets that the worker had")
+        return "received %d, lost %s" % (source.received, dict(source.lost))
+
+
+# ---------------------------------------------------------------- control stops, dies; nobody else notices
+
+
+def synth(pairs):
+    """Options of `weir send` for so many exchanges; two packets each and six for every connection."""
+    return "--rx", "synth:pairs=%d,connections=50" % pairs
+
+
+@test_alone
+def a_control_that_stands_still_for_ten_seconds_costs_records_by_number_and_no_packet():
+    pairs = 240000  # 12 s at 20,000 a second
+    with Lab() as lab, Capture(lab, *with_options("af_xdp_native"), "--ring", "1MiB", "--headers", "none") as live:
+        control = live.control()
+        with lab.begin_sending(*synth(pairs), "--rate", "40k") as sender:
+            time.sleep(0.5)
+            os.kill(control, signal.SIGSTOP)
+            time.sleep(10)
+            os.kill(control, signal.SIGCONT)
+            report = sender.report()
+        run = live.end()
+        lost = sum(run.lost().values()) + report["dropped"]
+        different, twice, holes = run.seqs()
+        full = run.ledger.count("records:ring_full")
+        check(full > 0, "the ring was never full, so nothing is shown")
+        check_equal(holes, full, "holes in seq, of records that the ring had no room for")
+        check_equal(different + full, run.ledger.count("records:made"), "records written and lost, of those made")
+        check_equal(twice, 0, "records that came twice")
+        check_equal(lost, 0, "packets lost: %r, %r" % (run.source(), report))
+        check_equal(run.ledger.count("requests:requests"), pairs, "requests")
+        return "%d records, %d named as lost" % (different, full)
+
+
+@over_each_back_end(test_alone)
+def a_killed_control_comes_back_and_no_packet_is_lost(back_end):
+    pairs = 30000
+    with Lab() as lab, capture(lab, back_end, "--headers", "none") as live:
+        snapshot = Snapshot(lab)
+        control, dataplane = live.control(), live.dataplane()
+        with lab.begin_sending(*synth(pairs), "--rate", "30k") as sender:
+            time.sleep(0.5)
+            os.kill(control, signal.SIGKILL)
+            until(lambda: live.control() != control, 5, "control is started again")
+            report = sender.report()
+        snapshot.note(live.control(), dataplane)
+        run = live.end()
+        different, twice, holes = run.seqs()
+        check_equal(sum(run.lost().values()) + report["dropped"], 0, "packets lost: %r, %r" % (run.source(), report))
+        check_equal(holes, run.ledger.count("records:ring_full"), "holes in seq")
+        check_equal(different + holes, pairs, "records")
+        check_equal(len([x for x in run.stderr.splitlines() if "started again" in x]), 1, "sentences about it")
+        return "%d records, %d of them twice" % (different, twice)
+
+
+# ---------------------------------------------------------------- nothing is left behind
+
+
+@over_each_back_end(test_alone)
+def a_capture_that_ends_well_leaves_the_machine_as_it_was(back_end):
+    with Lab() as lab:
+        snapshot = Snapshot(lab)
+        with capture(lab, back_end) as live:
+            snapshot.note(live.dataplane(), live.control())
+            lab.send("--count", 500, "--rate", "20k")
+            check(lab.unix_sockets() != snapshot.before["sockets"], "there is no socket to ask it by")
+            live.end()
+            snapshot.check_the_same(back_end)
+            check_equal(wire.runtime_folders(live.name), [], "runtime folders")
+        return "%d BPF objects while it ran" % len(snapshot.objects)
+
+
+@over_each_back_end(test_alone)
+def a_killed_dataplane_ends_the_capture_with_5_and_leaves_nothing(back_end):
+    with Lab() as lab:
+        snapshot = Snapshot(lab)
+        with capture(lab, back_end) as live:
+            dataplane = live.dataplane()
+            snapshot.note(dataplane, live.control())
+            lab.send(*synth(500), "--rate", "20k")
+            os.kill(dataplane, signal.SIGKILL)
+            run = live.wait().check_status(support.SOURCE)
+            check("signal 9" in run.stderr, "it is not said: %r" % run.stderr[-300:])
+            check_equal(run.seqs()[::2], (500, 0), "records and holes: what was in the ring is written")
+            snapshot.check_the_same(back_end)
+            check_equal(wire.runtime_folders(live.name), [], "runtime folders")
+
+
+@over_each_back_end(test_alone)
+def daemons_of_a_killed_weir_close_their_books_and_leave_nothing(back_end):
+    with Lab() as lab:
+        snapshot = Snapshot(lab)
+        with capture(lab, back_end) as live:
+            snapshot.note(live.dataplane(), live.control())
+            lab.send(*synth(500), "--rate", "20k")
+            live.process.kill()
+            check_equal(live.wait(5).status, -signal.SIGKILL, "status")
+            snapshot.check_the_same(back_end)
+            books = live.books()
+            check(books is not None, "no ledger was written; stderr: %r" % live.stderr()[-300:])
+            books.check_closed()
+            check_equal(live.lines()[-1]["type"], "end", "last line of the output")
+            check_equal(sum(x["type"] == "pair" for x in live.lines()), 500, "pairs")
+
+
+@test_alone
+def the_folder_of_a_killed_weir_is_swept_by_the_next_start():
+    stale = os.path.join(wire.RUNTIME, "capture-" + wire.new_name())
+    with Lab() as lab:
+        os.makedirs(stale)
+        try:
+            with open(os.path.join(stale, "attach.sock"), "w"):
+                pass
+            os.utime(stale, (time.time() - 60, time.time() - 60))
+            with capture(lab, "af_packet") as live:
+                check(not os.path.exists(stale), "%s is still there" % stale)
+                live.end()
+        finally:
+            if os.path.exists(stale):
+                os.unlink(os.path.join(stale, "attach.sock"))
+                os.rmdir(stale)
+
+
+@test_alone
+def the_name_of_a_killed_weir_can_be_used_again():
+    with Lab() as lab:
+        with capture(lab, "af_packet") as live:
+            daemons = [live.dataplane(), live.control()]
+            for pid in [live.pid] + daemons:
+                os.kill(pid, signal.SIGKILL)
+            support.wait_gone(daemons, 3)
+            live.process.wait()
+            time.sleep(2.1)  # a folder made a moment ago may belong to a capture that is still starting
+            with capture(lab, "af_packet", name=live.name) as again:
+                again.end()
+
+
+# ---------------------------------------------------------------- the interface
+
+
+@over_each_back_end(test_alone)
+def an_interface_that_goes_down_and_comes_back_is_waited_for(back_end):
+    with Lab() as lab, capture(lab, back_end) as live:
+        for number in (1, 2):
+            before = live.received()
+            lab.send(*synth(100), "--rate", "20k")
+            until(lambda: live.received() > before, 5, "packets come")
+            lab.link("tap", "set", "tap0", "down")
+            until(lambda: len(re.findall(r"tap0: .*down", live.stderr())) == number, 5, "it is said: down")
+            lab.link("tap", "set", "tap0", "up")
+            until(lambda: len(re.findall(r"tap0: .*up\b", live.stderr())) == number, 5, "it is said: up")
+            until(lambda: lab.run("server", "cat", "/sys/class/net/mirror0/carrier").stdout.strip() == "1", 5, "carrier")
+        lab.send(*synth(100), "--rate", "20k")
+        time.sleep(0.1)
+        run = live.end()
+        check_equal(len(re.findall(r"tap0: .*(?:down|up\b)", run.stderr)), 4, "sentences: %r" % run.stderr)
+        check(len(run.paired()) >= 300, "%d pairs" % len(run.paired()))
+
+
+@over_each_back_end(test_alone)
+def an_interface_that_is_removed_ends_the_capture_with_5_and_closed_books(back_end):
+    with Lab() as lab:
+        snapshot = Snapshot(lab)
+        with capture(lab, back_end) as live:
+            snapshot.note(live.dataplane(), live.control())
+            lab.send(*synth(200), "--rate", "20k")
+            lab.link("tap", "del", "tap0")
+            run = live.wait(10).check_status(support.SOURCE)
+            run.check_sane().ledger.check_closed()
+            told = [x for x in run.stderr.splitlines() if "tap0" in x and ("removed" in x or "gone" in x)]
+            check_equal(len(told), 1, "sentences: %r" % run.stderr)
+            check_equal(len(run.paired()), 200, "pairs")
+            snapshot.check_the_same(back_end, links=False)
+        return told[0]
+
+
+@test_alone
+def an_interface_that_is_removed_under_traffic_leaves_closed_books_too():
+    for back_end in BACK_ENDS:
+        with Lab() as lab, capture(lab, back_end) as live:
+            with lab.begin_sending(*synth(100000), "--rate", "50k"):
+                time.sleep(0.5)
+                lab.link("tap", "del", "tap0")
+                run = live.wait(10).check_status(support.SOURCE)
+                run.check_sane().ledger.check_closed()
+                check(len(run.paired()) > 100, "%s: %d pairs" % (back_end, len(run.paired())))
+
+
+# ---------------------------------------------------------------- privilege
+
+NOBODY = 65534
+NONE = "0000000000000000"
+
+
+def check_harmless(pid, uid, what, sandbox):
+    for thread in wire.status_of_threads(pid):
+        where = "%s, thread %s" % (what, thread["Pid"])
+        check_equal(set(thread["Uid"].split()), {str(uid)}, where + ": user ids")
+        check("0" not in thread["Gid"].split() + thread["Groups"].split(), where + ": a group is root's")
+        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            check_equal(thread[name], NONE, "%s: %s" % (where, name))
+        check_equal(thread["NoNewPrivs"], "1", where + ": NoNewPrivs")
+        if sandbox:
+            check_equal(thread["Seccomp"], "2", where + ": Seccomp")
+
+
+@over_each_back_end(test)
+def nobody_has_a_privilege_while_packets_are_parsed(back_end):
+    with Lab() as lab, capture(lab, back_end, "--user", "nobody") as live:
+        lab.send(*synth(100), "--rate", "20k")
+        check_harmless(live.dataplane(), NOBODY, "dataplane", sandbox=not support.sanitized())
+        check_harmless(live.control(), NOBODY, "control", sandbox=False)
+        check_equal(len(live.end().paired()), 100, "pairs")
+
+
+@test
+def without_sudo_and_user_it_is_nobody_or_weir():
+    import pwd
+    names = [e.pw_name for e in pwd.getpwall()]
+    uid = pwd.getpwnam("weir").pw_uid if "weir" in names else NOBODY
+    before = os.environ.pop("SUDO_UID", None)
+    try:
+        with Lab() as lab, capture(lab, "af_packet") as live:
+            check_harmless(live.dataplane(), uid, "dataplane", sandbox=not support.sanitized())
+            live.end()
+    finally:
+        if before is not None:
+            os.environ["SUDO_UID"] = before
+
+
+# ---------------------------------------------------------------- asked while it runs
+
+
+@test
+def ctl_answers_and_stops():
+    with Lab() as lab, capture(lab, "af_packet", "--gap-wait", "7ms") as live:
+        lab.send(*synth(300), "--rate", "20k")
+        until(lambda: live.received() == 2 * 300 + 6 * 50, 5, "all packets are received")
+        text = live.ctl("status").check_status(support.DONE).output.decode()
+        for words in ("af_packet tap0", "lost 0", "300", "consistent"):
+            check(words in text, "%r is not in the status: %s" % (words, text))
+        status = json.loads(live.ctl("status", "--json").check_status(support.DONE).output)
+        check(str(live.dataplane()) in json.dumps(status), "no pid of the dataplane: %r" % status)
+        line = json.loads(live.ctl("stats", "--json").check_status(support.DONE).output)
+        check(line["matchedPairs"] == 300 and line["packetsCount"] == 900, "stats: %r" % line)
+        books = support.Ledger(json.loads(live.ctl("ledger", "--json").check_status(support.DONE).output))
+        check_equal(books.count("requests:paired"), 300, "pairs in the ledger")
+        for name in ("packets", "records"):
+            check(name in live.ctl("ledger").output.decode(), "no row %s" % name)
+        settings = live.ctl("settings").check_status(support.DONE).output.decode()
+        check("gap-wait = 7ms\n" in settings and "rx = af_packet:tap0\n" in settings, "settings: %s" % settings[:600])
+        check_equal(live.ctl("stop").check_status(support.DONE).output, b"stopped\n", "answer to stop")
+        run = live.wait(5).check_status(support.DONE).check_closed()
+        check_equal(len(run.paired()), 300, "pairs")
+        live.ctl("status").check_status(support.SOURCE)
+
+
+def scrape(port):
+    """A page of metrics as {name with labels: value}, and the types of its families."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=support.patience(5))
+    connection.request("GET", "/metrics")
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    check_equal(answer.status, 200, "status of the metrics")
+    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
+    values = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            check(name not in values, "%s is there twice" % name)
+            values[name] = float(value)
+    return values, types
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def in_namespace(name, function):
+    """Call a function with its thread in a network namespace; its result or exception comes back."""
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    found = []
+
+    def go():
+        try:
+            with open("/run/netns/" + name) as f:
+                if libc.setns(f.fileno(), 0x40000000) < 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            found.append((function(), None))
+        except BaseException as why:  # pylint: disable=broad-except
+            found.append((None, why))
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    thread.join()
+    result, why = found[0]
+    if why is not None:
+        raise why
+    return result
+
+
+@test
+def metrics_are_scraped_while_traffic_runs_and_only_grow():
+    wanted = {"weir_packets_received_total", "weir_requests_paired_total", "weir_records_made_total",
+              "weir_source_offered_packets_total", "weir_source_received_packets_total",
+              "weir_source_lost_packets_total", "weir_latency_seconds", "weir_records_in_ring"}
+    with Lab() as lab:
+        lab.link("tap", "set", "lo", "up")
+        with capture(lab, "af_packet", "--metrics", "9123") as live:
+            pages = []
+            with lab.begin_sending(*synth(15000), "--rate", "20k") as sender:
+                while sender.running():
+                    pages.append(in_namespace(lab.namespace("tap"), lambda: scrape(9123)))
+                    time.sleep(0.1)
+                sender.report()
+            until(lambda: live.received() == 2 * 15000 + 300, 5, "all packets are received")
+            pages.append(in_namespace(lab.namespace("tap"), lambda: scrape(9123)))
+            live.end()
+        types = pages[-1][1]
+        check(wanted <= set(types), "missing: %r" % (wanted - set(types)))
+        check(len(pages) > 5, "only %d scrapes" % len(pages))
+        for (before, _), (after, _) in zip(pages, pages[1:]):
+            check_equal(set(before), set(after), "names from scrape to scrape")
+            for name, value in before.items():
+                family = re.sub(r"(_bucket|_sum|_count)$", "", name.split("{")[0])
+                if types.get(name.split("{")[0], types.get(family)) != "gauge":
+                    check(after[name] >= value, "%s fell from %r to %r" % (name, value, after[name]))
+        last = pages[-1][0]
+        check_equal(last['weir_requests_paired_total{worker="0"}'], 15000, "pairs")
+        check_equal(last['weir_latency_seconds_count{proto="http"}'], 15000, "latencies")
+        check_equal(last['weir_latency_seconds_bucket{proto="http",le="+Inf"}'], 15000, "the last bucket")
+        return "%d scrapes of %d values" % (len(pages), len(last))
+
+
+@test
+def traffic_of_weirs_own_is_passed_over():
+    with Lab() as lab:
+        lab.link("tap", "set", "lo", "up")
+        with Capture(lab, "-i", "lo", "--metrics", "127.0.0.1:9124") as live:
+            def talk():
+                class Answer(http.server.BaseHTTPRequestHandler):
+                    def do_GET(self):
+                        self.send_response(204)
+                        self.end_headers()
+
+                    def log_message(self, *unused):
+                        pass
+
+                with http.server.HTTPServer(("127.0.0.1", 0), Answer) as other:
+                    thread = threading.Thread(target=other.handle_request)
+                    thread.start()
+                    for _ in range(5):
+                        scrape(9124)
+                    connection = http.client.HTTPConnection("127.0.0.1", other.server_port, timeout=5)
+                    connection.request("GET", "/not/our/own")
+                    connection.getresponse().read()
+                    connection.close()
+                    thread.join()
+
+            in_namespace(lab.namespace("tap"), talk)
+            time.sleep(0.1)
+            run = live.end()
+        check_equal([r["request"]["target"] for r in run.pairs], ["/not/our/own"], "pairs")
+        own = run.ledger.count("packets:passed_over.own_traffic")
+        check(own >= 5 * 6, "passed over as own traffic: %d" % own)
+        return "%d packets passed over" % own
+
+
+# ---------------------------------------------------------------- two services
+
+
+@test_alone
+def two_services_meet_and_control_may_be_started_again():
+    pairs = 40000
+    wire.need_back_end("af_packet")
+    with Lab() as lab:
+        name = wire.new_name()
+        snapshot = Snapshot(lab)
+        common = ("--user", "nobody", "--headers", "none")
+        with Capture(lab, "--only", "dataplane", "--rx", "af_packet:tap0", *common, name=name, wait=False) as dataplane:
+            until(lambda: os.path.exists(os.path.join(wire.RUNTIME, name, "attach.sock")), 5, "the dataplane listens")
+            with Capture(lab, "--only", "control", *common, name=name) as control:
+                snapshot.note(dataplane.pid, control.pid)
+                check_harmless(dataplane.pid, NOBODY, "dataplane", sandbox=not support.sanitized())
+                check_harmless(control.pid, NOBODY, "control", sandbox=False)
+                with lab.begin_sending(*synth(pairs), "--rate", "30k") as sender:
+                    time.sleep(0.7)
+                    os.kill(control.pid, signal.SIGKILL)
+                    control.process.wait()
+                    time.sleep(0.3)
+                    with Capture(lab, "--only", "control", *common, name=name, output=control.output,
+                                 wait=False) as again:
+                        report = sender.report()
+                        until(lambda: again.received() == report["frames"], 10, "all packets are received")
+                        check_equal(again.ctl("stop").check_status(support.DONE).output, b"stopped\n", "answer to stop")
+                        run = again.wait().check_status(support.DONE).check_closed()
+                        check_equal(dataplane.wait().status, support.DONE, "status of the dataplane")
+            different, twice, holes = run.seqs()
+            check_equal(sum(run.lost().values()) + report["dropped"], 0, "packets lost: %r" % run.source())
+            check_equal((different + holes, holes), (pairs, run.ledger.count("records:ring_full")), "records and holes")
+        snapshot.check_the_same("services")
+        return "%d records, %d of them twice" % (different, twice)
+
+
+# ---------------------------------------------------------------- what waiting costs
+
+
+@over_each_back_end(test_alone)
+def an_idle_capture_takes_at_most_a_hundredth_of_a_core(back_end):
+    if support.sanitized():
+        raise Skip("a sanitizer's time is not weir's")
+    seconds = 10
+    with Lab() as lab, capture(lab, back_end) as live:
+        lab.send("--count", 100, "--rate", "20k")
+        time.sleep(0.5)
+        pids = [live.pid, live.dataplane(), live.control()]
+        before = wire.cpu_seconds(pids)
+        time.sleep(seconds)
+        used = wire.cpu_seconds(pids) - before
+        live.end()
+        check(used <= 0.01 * seconds, "%.2f s of processor time in %d s" % (used, seconds))
+        return "%.1f %% of a core" % (100 * used / seconds)
