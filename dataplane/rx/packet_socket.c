@@ -109,35 +109,6 @@ void packet_socket_end(struct packet_socket *s)
 
 /* ---- while capture goes on ---- */
 
-/* look - and if the interface went away, there will be no more. */
-static void look(struct packet_socket *s)
-{
-	if (interface_look(&s->interface) == INTERFACE_GONE && !s->closing) {
-		packet_socket_stop(s);
-		s->gone = true;
-	}
-}
-
-void packet_socket_pulled(struct packet_socket *s, uint32_t count)
-{
-	socklen_t bytes = sizeof(int);
-	int error;
-
-	s->received += count;
-	if (s->closing)
-		s->rest -= count;
-	if (count > 0) {
-		s->empty_pulls = 0;
-		return;
-	}
-	if (++s->empty_pulls < 2)
-		return;
-	s->empty_pulls = 0;
-	/* Reading it clears it: ENETDOWN, when the interface went down. */
-	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &bytes) == 0 && error != 0)
-		look(s);
-}
-
 /* read_statistics - what was counted since the last time. */
 static void read_statistics(struct packet_socket *s)
 {
@@ -167,6 +138,35 @@ void packet_socket_stop(struct packet_socket *s)
 		interface_losses(&s->interface, &s->losses);
 }
 
+void packet_socket_look(struct packet_socket *s)
+{
+	/* What was removed brings no more: the books are closed, and that is not undone. */
+	if (interface_look(&s->interface) == INTERFACE_GONE && !s->closing) {
+		packet_socket_stop(s);
+		s->gone = true;
+	}
+}
+
+void packet_socket_pulled(struct packet_socket *s, uint32_t count)
+{
+	socklen_t bytes = sizeof(int);
+	int error;
+
+	s->received += count;
+	if (s->closing)
+		s->rest -= count;
+	if (count > 0) {
+		s->empty_pulls = 0;
+		return;
+	}
+	if (++s->empty_pulls < 2)
+		return;
+	s->empty_pulls = 0;
+	/* Reading it clears it: ENETDOWN, when the interface went down. */
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &bytes) == 0 && error != 0)
+		packet_socket_look(s);
+}
+
 enum rx_state packet_socket_state(struct packet_socket *s, bool waiting, struct rx_error *err)
 {
 	if (!s->closing || (s->rest > 0 && (waiting || clock_monotonic_ns() < s->deadline_ns)))
@@ -182,7 +182,7 @@ enum rx_state packet_socket_state(struct packet_socket *s, bool waiting, struct 
 void packet_socket_counters(struct packet_socket *s, uint64_t waiting_packets,
 			    struct rx_counters *ret)
 {
-	look(s);
+	packet_socket_look(s);
 	if (!s->closing) {
 		read_statistics(s);
 		if (s->tells_losses)

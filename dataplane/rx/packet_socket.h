@@ -74,6 +74,9 @@ static inline uint32_t packet_socket_room(const struct packet_socket *s, uint32_
  * error, which would otherwise wake poll() again and again, and the interface for its state. */
 void packet_socket_pulled(struct packet_socket *s, uint32_t count);
 
+/* packet_socket_look - after the interface; for whoever was told of an error in another way. */
+void packet_socket_look(struct packet_socket *s);
+
 /* packet_socket_stop - draw the line. */
 void packet_socket_stop(struct packet_socket *s);
 

@@ -159,15 +159,17 @@ static void take_packet(u_char *user, const struct pcap_pkthdr *h, const u_char 
 static uint32_t port_pull(struct rx_port *port, struct packet *packet, uint32_t room)
 {
 	struct pcap_port *p = of(port);
+	int status;
 
 	room = packet_socket_room(&p->socket, room);
 	if (room == 0 || !has_room(p))
 		return 0;
 	p->packet = packet;
 	p->count = 0;
-	/* Its answer is not needed: the callback counts, also when it was broken off, and an error
-	   is the interface's, which packet_socket_pulled() asks. */
-	(void)pcap_dispatch(p->pcap, (int)room, take_packet, (u_char *)p);
+	/* The callback counts, also when it was broken off. */
+	status = pcap_dispatch(p->pcap, (int)room, take_packet, (u_char *)p);
+	if (status < 0 && status != PCAP_ERROR_BREAK)
+		packet_socket_look(&p->socket);
 	p->came = p->count > 0;
 	packet_socket_pulled(&p->socket, p->count);
 	return p->count;

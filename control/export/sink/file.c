@@ -65,7 +65,7 @@ static const char *who_may_not(void)
 	const struct passwd *me = getpwuid(geteuid());
 
 	(void)snprintf(text, sizeof(text),
-		       "that is for user %.32s to write: choose a place where it may, or, "
+		       "user %.32s may not: choose a place where it may, or, "
 		       "capturing as root, the "
 		       "user with --user",
 		       me != NULL ? me->pw_name : "nobody");
