@@ -50,7 +50,7 @@ struct daemon {
 	struct status_rates rates;
 	struct ctl ctl;
 	struct http http;
-	bool closed, ledger_failed;
+	bool left_early, closed, ledger_failed;
 };
 
 /* ---- signals ---- */
@@ -138,12 +138,13 @@ static int attach(struct daemon *d)
 	return strncmp(d->hello.run, d->settings->run, sizeof(d->hello.run)) == 0 ? 0 : -EPROTO;
 }
 
-/* One byte says that we leave on purpose; end of file alone would mean that we died. */
+/* One byte says that we leave for good; after end of file alone a successor is awaited. */
 static void detach(struct daemon *d)
 {
 	const char word = ATTACH_FAREWELL;
 
-	if (send(d->peer_fd, &word, 1, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
+	if (!d->left_early && send(d->peer_fd, &word, 1, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET)
 		log_warn("the dataplane cannot be told that control is done: %s", strerror(errno));
 	close(d->peer_fd);
 	close(d->bell_fd);
@@ -334,6 +335,13 @@ static void do_chores(struct daemon *d)
 		progress_draw(&d->progress, &d->books, now_ns, stderr);
 }
 
+/* A service is stopped for itself: the dataplane goes on, and the next control finds in the rings
+ * what this one has not written. Collected lines would be lost: with them the end is awaited. */
+static bool leaves_early(const struct daemon *d)
+{
+	return d->alone && stop_asked && !d->drain.format->collects && !drain_done(&d->drain);
+}
+
 static void drain_all(struct daemon *d)
 {
 	const int others[] = { ctl_fd(&d->ctl), http_fd(&d->http) };
@@ -341,7 +349,7 @@ static void drain_all(struct daemon *d)
 	for (;;) {
 		drain_round(&d->drain);
 		do_chores(d);
-		if (drain_done(&d->drain))
+		if (drain_done(&d->drain) || leaves_early(d))
 			return;
 		drain_wait(&d->drain, others, array_count(others));
 	}
@@ -471,6 +479,13 @@ static int run(struct daemon *d, const struct text_format *format)
 	open_ctl(d);
 	progress_init(&d->progress, d->settings->progress != 0, now_ns);
 	drain_all(d);
+	d->left_early = leaves_early(d);
+	if (d->left_early) {
+		log_info(
+			"stopped; the dataplane goes on, and its ring keeps what is to be written");
+		drain_close(&d->drain);
+		return d->drain.output_failed ? STATUS_OUTPUT : STATUS_DONE;
+	}
 	close_books(d);
 	return exit_status(d);
 }

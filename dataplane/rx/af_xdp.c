@@ -9,8 +9,8 @@
  * three ways to go: into the rx ring, or not, for want of room in the ring or of a free frame, and
  * the socket counts each of these. stop() shuts the queue in the program, waits until no processor
  * can still be inside it, and then all of these numbers stand still; what is in the ring is still
- * pulled. Nothing is computed as what must be missing, but for one case, which has no counter: the
- * kernel unbinds the sockets of an interface that is being removed before it stops the program.
+ * pulled. Nothing is computed as what must be missing, but for one case, which has no counter: an
+ * interface that is moved to another network namespace keeps the program and loses its sockets.
  *
  * What the interface has dropped comes on top, but its counter may speak of the same frame. What
  * this kernel does (6.18, veth): in native mode a frame that a socket had no room for is counted in
@@ -131,7 +131,7 @@ struct af_xdp_port {
 	uint32_t joined_bytes;
 	/* chores */
 	uint64_t look_ns;
-	bool ended, gone; /* nothing new comes in; because the interface was removed */
+	bool ended, gone; /* nothing new comes in; because the interface is gone */
 	bool leads;       /* speaks for the interface: its losses, the filter's refusals */
 	uint64_t unbound; /* handed to sockets that the kernel had unbound already */
 	uint64_t driver;  /* as told: it never falls */

@@ -6,20 +6,19 @@ killed; does a capture that ends, however it ends, leave the machine as it was;
 has nobody a privilege while packets are parsed; what does it cost to wait.
 """
 import collections
+import contextlib
 import http.client
 import http.server
 import json
 import os
 import re
 import signal
-import socket
-import sys
 import threading
 import time
 
 import support
 import wire_support as wire
-from support import Failure, Skip, check, check_equal, test, test_alone
+from support import Skip, check, check_equal, test, test_alone
 from wire_support import (BACK_ENDS, Capture, Lab, Nginx, Snapshot, ask, capture, check_same, over_each_back_end, until,
                           with_options)
 
@@ -93,9 +92,12 @@ def a_filter_takes_what_it_selects_and_the_books_close(back_end):
         log = collections.Counter({k: n for k, n in nginx.answered().items() if k[1] == "80"})
         check_same(run.pairs, log, back_end)
         check_equal(len(run.pairs), asked, "pairs")
-        refused, filtered = run.source().refused, run.ledger.count("packets:filtered")
-        check(refused + filtered > 2 * asked, "refused %d, filtered %d" % (refused, filtered))
-        return "%d refused on arrival, %d filtered by weir" % (refused, filtered)
+        source, filtered = run.source(), run.ledger.count("packets:filtered")
+        if source.refused + filtered == 0:  # the kernel does not count what a socket's filter refuses
+            check(not back_end.startswith("af_xdp"), "the program refused nothing: %r" % source)
+        else:
+            check(source.refused + filtered > 2 * asked, "refused %d, filtered %d" % (source.refused, filtered))
+        return "%d refused on arrival, %d filtered by weir" % (source.refused, filtered)
 
 
 @over_each_back_end(test)
@@ -108,13 +110,13 @@ def a_count_is_exact(back_end):
         check(run.source().received <= report["frames"], "received %r" % run.source())
 
 
-@over_each_back_end(test_alone)
+@over_each_back_end(test)
 def a_duration_is_kept(back_end):
     with Lab() as lab, capture(lab, back_end, "--duration", "1s") as live:
         begun = time.monotonic()
         run = live.wait().check_status(support.DONE).check_closed()
         seconds = time.monotonic() - begun
-        check(0.5 < seconds < support.patience(2), "it lasted %.2f s" % seconds)
+        check(0.5 < seconds < support.patience(3), "it lasted %.2f s" % seconds)
 
 
 @test
@@ -163,7 +165,7 @@ def list_rx_names_every_back_end_its_options_and_what_is_missing():
 # ---------------------------------------------------------------- small rings and a worker that stands still
 
 SMALL = {
-    "pcap": (("buffer=256k",), {"kernel_buffer"}),
+    "pcap": (("buffer=512k",), {"kernel_buffer"}),
     "af_packet": (("block=128k", "blocks=2"), {"kernel_buffer"}),
     "af_xdp_native": (("ring=1024",), {"rx_ring", "fill_ring"}),
     "af_xdp_generic": (("ring=1024",), {"rx_ring", "fill_ring"}),
@@ -196,15 +198,16 @@ def every_numbered_frame_is_received_or_lost_by_name(back_end):
 # ---------------------------------------------------------------- control stops, dies; nobody else notices
 
 
-def synth(pairs):
+def synth(pairs, seed=1):
     """Options of `weir send` for so many exchanges; two packets each and six for every connection."""
-    return "--rx", "synth:pairs=%d,connections=50" % pairs
+    return "--rx", "synth:pairs=%d,connections=50,seed=%d" % (pairs, seed)
 
 
 @test_alone
 def a_control_that_stands_still_for_ten_seconds_costs_records_by_number_and_no_packet():
     pairs = 240000  # 12 s at 20,000 a second
-    with Lab() as lab, Capture(lab, *with_options("af_xdp_native"), "--ring", "1MiB", "--headers", "none") as live:
+    with Lab() as lab, Capture(lab, *with_options("af_xdp_native"), "--ring", "4MiB", "--headers",
+                              "none") as live:
         control = live.control()
         with lab.begin_sending(*synth(pairs), "--rate", "40k") as sender:
             time.sleep(0.5)
@@ -334,20 +337,19 @@ def the_name_of_a_killed_weir_can_be_used_again():
 @over_each_back_end(test_alone)
 def an_interface_that_goes_down_and_comes_back_is_waited_for(back_end):
     with Lab() as lab, capture(lab, back_end) as live:
-        for number in (1, 2):
-            before = live.received()
-            lab.send(*synth(100), "--rate", "20k")
-            until(lambda: live.received() > before, 5, "packets come")
-            lab.link("tap", "set", "tap0", "down")
-            until(lambda: len(re.findall(r"tap0: .*down", live.stderr())) == number, 5, "it is said: down")
-            lab.link("tap", "set", "tap0", "up")
-            until(lambda: len(re.findall(r"tap0: .*up\b", live.stderr())) == number, 5, "it is said: up")
-            until(lambda: lab.run("server", "cat", "/sys/class/net/mirror0/carrier").stdout.strip() == "1", 5, "carrier")
         lab.send(*synth(100), "--rate", "20k")
-        time.sleep(0.1)
+        until(lambda: live.received() == 500, 5, "packets are received")
+        lab.link("tap", "set", "tap0", "down")
+        until(lambda: "tap0: the interface went down" in live.stderr(), 5, "it is said: down")
+        time.sleep(0.2)
+        lab.link("tap", "set", "tap0", "up")
+        until(lambda: "tap0: the interface is up again" in live.stderr(), 5, "it is said: up")
+        lab.wait_for_carriers()
+        lab.send(*synth(200, seed=2), "--rate", "20k")
+        until(lambda: live.received() == 500 + 700, 5, "packets are received again")
         run = live.end()
-        check_equal(len(re.findall(r"tap0: .*(?:down|up\b)", run.stderr)), 4, "sentences: %r" % run.stderr)
-        check(len(run.paired()) >= 300, "%d pairs" % len(run.paired()))
+        check_equal(len([x for x in run.stderr.splitlines() if "tap0: the interface" in x]), 2, "sentences about it")
+        check(len(run.paired()) >= 200, "%d pairs" % len(run.paired()))
 
 
 @over_each_back_end(test_alone)
@@ -386,15 +388,15 @@ NONE = "0000000000000000"
 
 
 def check_harmless(pid, uid, what, sandbox):
+    """No user, group or capability of root's in any thread; with `sandbox` also the filter of system calls."""
     for thread in wire.status_of_threads(pid):
         where = "%s, thread %s" % (what, thread["Pid"])
         check_equal(set(thread["Uid"].split()), {str(uid)}, where + ": user ids")
         check("0" not in thread["Gid"].split() + thread["Groups"].split(), where + ": a group is root's")
         for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
             check_equal(thread[name], NONE, "%s: %s" % (where, name))
-        check_equal(thread["NoNewPrivs"], "1", where + ": NoNewPrivs")
         if sandbox:
-            check_equal(thread["Seccomp"], "2", where + ": Seccomp")
+            check_equal((thread["NoNewPrivs"], thread["Seccomp"]), ("1", "2"), where + ": NoNewPrivs and Seccomp")
 
 
 @over_each_back_end(test)
@@ -424,6 +426,11 @@ def without_sudo_and_user_it_is_nobody_or_weir():
 # ---------------------------------------------------------------- asked while it runs
 
 
+def check_stopped(live):
+    answer = live.ctl("stop").check_status(support.DONE).output.decode()
+    check_equal(answer.splitlines()[-1], "stopped", "answer to stop")
+
+
 @test
 def ctl_answers_and_stops():
     with Lab() as lab, capture(lab, "af_packet", "--gap-wait", "7ms") as live:
@@ -442,7 +449,7 @@ def ctl_answers_and_stops():
             check(name in live.ctl("ledger").output.decode(), "no row %s" % name)
         settings = live.ctl("settings").check_status(support.DONE).output.decode()
         check("gap-wait = 7ms\n" in settings and "rx = af_packet:tap0\n" in settings, "settings: %s" % settings[:600])
-        check_equal(live.ctl("stop").check_status(support.DONE).output, b"stopped\n", "answer to stop")
+        check_stopped(live)
         run = live.wait(5).check_status(support.DONE).check_closed()
         check_equal(len(run.paired()), 300, "pairs")
         live.ctl("status").check_status(support.SOURCE)
@@ -464,12 +471,6 @@ def scrape(port):
             check(name not in values, "%s is there twice" % name)
             values[name] = float(value)
     return values, types
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def in_namespace(name, function):
@@ -589,7 +590,7 @@ def two_services_meet_and_control_may_be_started_again():
                                  wait=False) as again:
                         report = sender.report()
                         until(lambda: again.received() == report["frames"], 10, "all packets are received")
-                        check_equal(again.ctl("stop").check_status(support.DONE).output, b"stopped\n", "answer to stop")
+                        check_stopped(again)
                         run = again.wait().check_status(support.DONE).check_closed()
                         check_equal(dataplane.wait().status, support.DONE, "status of the dataplane")
             different, twice, holes = run.seqs()
@@ -602,18 +603,22 @@ def two_services_meet_and_control_may_be_started_again():
 # ---------------------------------------------------------------- what waiting costs
 
 
-@over_each_back_end(test_alone)
-def an_idle_capture_takes_at_most_a_hundredth_of_a_core(back_end):
+@test_alone
+def an_idle_capture_takes_at_most_a_hundredth_of_a_core():
+    """All back ends at the same time, each in a lab of its own."""
     if support.sanitized():
         raise Skip("a sanitizer's time is not weir's")
-    seconds = 10
-    with Lab() as lab, capture(lab, back_end) as live:
-        lab.send("--count", 100, "--rate", "20k")
+    seconds, pids = 10, {}
+    with contextlib.ExitStack() as stack:
+        for back_end in wire.usable_back_ends():
+            lab = stack.enter_context(Lab())
+            live = stack.enter_context(capture(lab, back_end))
+            lab.send("--count", 100, "--rate", "20k")
+            pids[back_end] = [live.pid, live.dataplane(), live.control()]
         time.sleep(0.5)
-        pids = [live.pid, live.dataplane(), live.control()]
-        before = wire.cpu_seconds(pids)
+        before = {back_end: wire.cpu_seconds(p) for back_end, p in pids.items()}
         time.sleep(seconds)
-        used = wire.cpu_seconds(pids) - before
-        live.end()
-        check(used <= 0.01 * seconds, "%.2f s of processor time in %d s" % (used, seconds))
-        return "%.1f %% of a core" % (100 * used / seconds)
+        used = {back_end: wire.cpu_seconds(p) - before[back_end] for back_end, p in pids.items()}
+    for back_end, spent in used.items():
+        check(spent <= 0.01 * seconds, "%s: %.2f s of processor time in %d s" % (back_end, spent, seconds))
+    return ", ".join("%s %.1f %%" % (b, 100 * s / seconds) for b, s in used.items())

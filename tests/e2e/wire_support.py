@@ -59,6 +59,20 @@ def need_root():
         raise Skip("namespaces and capture need root")
 
 
+def usable_back_ends():
+    """Names of those that this machine and build have; skips where there is none."""
+    found, why = [], Skip("there is no back end")
+    for name in BACK_ENDS:
+        try:
+            need_back_end(name)
+            found.append(name)
+        except Skip as reason:
+            why = reason
+    if not found:
+        raise why
+    return found
+
+
 @functools.lru_cache(maxsize=None)
 def listing():
     """What --list-rx says, or the reason why it cannot be asked."""
@@ -115,6 +129,7 @@ class Lab:
         if run.status == support.SOURCE:
             raise Skip("no lab can be made here: " + run.stderr.strip())
         run.check_status(support.DONE)
+        self.wait_for_carriers()
         return self
 
     def __exit__(self, *unused):
@@ -141,6 +156,12 @@ class Lab:
 
     def link(self, host, *words):
         return ip("-n", self.namespace(host), "link", *words)
+
+    def wait_for_carriers(self):
+        """The kernel takes note of a carrier a little after the interface is up."""
+        until(lambda: not any("NO-CARRIER" in link["flags"] for host in ("client", "server", "tap")
+                              for link in json.loads(ip("-n", self.namespace(host), "-j", "link", "show"))),
+              5, "every interface has a carrier")
 
     def links(self):
         """Every interface of every host, without what traffic alone changes."""
@@ -559,7 +580,15 @@ class Snapshot:
             end = time.monotonic() + support.patience(3)
             while self.look()[part] != self.before[part] and time.monotonic() < end:
                 time.sleep(0.1)  # what the kernel frees late
-            check_equal(self.look()[part], self.before[part], "%s: %s" % (what, part))
+            check_equal(*differences(self.look()[part], self.before[part]), "%s: %s" % (what, part))
+
+
+def differences(found, wanted):
+    """Two things to compare, of dictionaries only what is not the same."""
+    if not isinstance(found, dict):
+        return found, wanted
+    same = [k for k in found if found[k] == wanted.get(k)]
+    return tuple({k: v for k, v in x.items() if k not in same} for x in (found, wanted))
 
 
 def runtime_folders(name):

@@ -63,8 +63,13 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	if (have)
-		wire_cut("tap0");
+	if (!have)
+		return 0;
+	/* All but the first are there only after a test that failed. */
+	wire_cut("tap0");
+	wire_cut("tap2");
+	wire_cut("tap9");
+	wire_cut("tapg");
 	return 0;
 }
 
@@ -409,26 +414,54 @@ static void packets_carry_their_interface_and_room_is_respected(void **state)
 	close(fd);
 }
 
-/* send_flows - UDP of many flows, which the wire spreads over its queues by their hash. */
-static void send_flows(int fd, uint32_t count)
+/* send_flow - UDP of a flow: a wire with several queues spreads them by their hash. */
+static bool send_flow(int fd, uint32_t flow)
 {
 	static const uint8_t ip[] = { 0x45, 0, 0,  46, 0, 0, 0,  0, 64, 17,
 				      0,    0, 10, 0,  0, 1, 10, 0, 0,  2 };
+	uint8_t frame[60];
 
+	frame_make(frame, flow, sizeof(frame), ETH_P_IP);
+	memcpy(frame + 14, ip, sizeof(ip));
+	frame[34] = (uint8_t)flow;
+	frame[35] = (uint8_t)(flow >> 8);
+	return send(fd, frame, sizeof(frame), 0) == sizeof(frame);
+}
+
+static void send_flows(int fd, uint32_t count)
+{
 	for (uint32_t i = 0; i < count; i++) {
-		uint8_t frame[60];
-
-		frame_make(frame, i, sizeof(frame), ETH_P_IP);
-		memcpy(frame + 14, ip, sizeof(ip));
-		frame[34] = (uint8_t)i;
-		frame[35] = (uint8_t)(i >> 8);
-		assert_int_equal(send(fd, frame, sizeof(frame), 0), sizeof(frame));
+		assert_true(send_flow(fd, i));
 		if (i % 50 == 0)
 			nap_ms(1);
 	}
 	nap_ms(20);
 }
 
+/* flood - as fast as one process can, until killed. */
+static pid_t flood(const char *interface)
+{
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		int fd;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		fd = sender(interface);
+		for (uint32_t i = 0;; i++)
+			(void)send_flow(fd, i);
+	}
+	return child;
+}
+
+static void flood_end(pid_t child)
+{
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+/* The end comes at any moment, so it is tried often. */
 static void two_queues_are_read_by_one_worker(void **state)
 {
 	struct rx_counters c;
@@ -641,30 +674,6 @@ static void a_lack_of_frames_is_lost_by_its_own_name(void **state)
 	overrun("tap0,ring=1024,frames=64,mode=generic", RX_LOST_fill_ring);
 }
 
-/* flood - as fast as one process can, until killed. */
-static pid_t flood(const char *interface)
-{
-	pid_t child = fork();
-
-	assert_true(child >= 0);
-	if (child == 0) {
-		int fd;
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		fd = sender(interface);
-		for (uint32_t i = 0;; i++)
-			(void)send_frame(fd, i, 60 + i % 500, ETHERTYPE);
-	}
-	return child;
-}
-
-static void flood_end(pid_t child)
-{
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-}
-
-/* The end comes at any moment, so it is tried often. */
 /* While frames come, what is under way is told as in flight: whoever looks sees closed books, but
  * for a look that was itself interrupted. */
 static void the_books_close_in_the_middle_of_traffic_too(void **state)
@@ -747,6 +756,92 @@ static void an_interface_removed_under_traffic_ends_the_capture_with_closed_book
 		assert_balanced(p, &c);
 		b->close(p);
 		flood_end(child);
+	}
+}
+
+static void wait_for_frames(struct rx_port *p)
+{
+	struct rx_counters c = { 0 };
+
+	for (int ms = 0; ms < 2000 && c.in_flight == 0; ms++) {
+		nap_ms(1);
+		b->counters(p, &c);
+	}
+	assert_true(c.in_flight > 0);
+}
+
+/* stop_first - its queue is shut while the program goes on for the other worker. */
+static void stop_first(struct rx_port *first, struct rx_port *other)
+{
+	struct rx_counters c, later;
+
+	wait_for_frames(first);
+	wait_for_frames(other);
+	finish(first, &c);
+	drain(other, 1);
+	assert_balanced(first, &later);
+	assert_int_equal(later.received, c.received);
+	finish(other, &c);
+}
+
+/* In generic mode a veth shows all its frames on the first queue. */
+static void a_worker_that_stops_before_the_other_has_closed_books(void **state)
+{
+	pid_t child;
+
+	(void)state;
+	need_namespace(have);
+	wire("tap2", "far2", "numrxqueues 2 numtxqueues 2");
+	child = flood("far2");
+	for (int round = 0; round < 20; round++) {
+		struct rx_port *p[2];
+		struct rx_error err;
+
+		for (uint32_t i = 0; i < 2; i++)
+			if (try_open("tap2,mode=native", i, 2, &p[i], &err) != 0)
+				fail_msg("%s", err.text);
+		stop_first(p[round % 2], p[1 - round % 2]);
+		b->close(p[0]);
+		b->close(p[1]);
+	}
+	flood_end(child);
+	wire_cut("tap2");
+}
+
+/* It keeps the program and loses the sockets: what is handed to them is in no socket's count. */
+static void an_interface_moved_to_another_namespace_ends_the_capture_too(void **state)
+{
+	static const char *const with[] = { "tapg,mode=native", "tapg,mode=generic" };
+
+	(void)state;
+	need_namespace(have);
+	for (size_t i = 0; i < array_count(with); i++) {
+		pid_t other = other_namespace();
+		struct rx_counters c;
+		struct rx_error err;
+		struct rx_port *p;
+		int fd;
+
+		wire("tapg", "farg", "");
+		p = open_port(with[i]);
+		fd = sender("farg");
+		for (uint32_t n = 0; n < 10; n++)
+			assert_true(send_frame(fd, n, 100, ETHERTYPE));
+		run("ip link set tapg netns %d", (int)other);
+		run("nsenter -t %d -n ip link set tapg up", (int)other);
+		for (uint32_t n = 0; n < 30; n++)
+			assert_true(send_frame(fd, n, 100, ETHERTYPE));
+		nap_ms(20);
+		b->counters(p, &c);
+		assert_int_equal(drain(p, 5), 10);
+		assert_int_equal(b->state(p, &err), RX_GONE);
+		assert_balanced(p, &c);
+		assert_int_equal(c.received, 10);
+		assert_int_equal(c.lost[RX_LOST_driver], 30);
+		b->close(p);
+		close(fd);
+		other_namespace_end(other);
+		wire_cut("farg");
 	}
 }
 
@@ -1064,6 +1159,8 @@ int main(void)
 		ON_A_WIRE(the_books_close_in_the_middle_of_traffic_too),
 		ON_A_WIRE(the_books_close_when_stopped_in_the_middle_of_traffic),
 		ON_A_WIRE(an_interface_removed_under_traffic_ends_the_capture_with_closed_books),
+		ON_A_WIRE(a_worker_that_stops_before_the_other_has_closed_books),
+		ON_A_WIRE(an_interface_moved_to_another_namespace_ends_the_capture_too),
 		ON_A_WIRE(an_interface_that_goes_down_is_waited_for),
 		ON_A_WIRE(what_the_filter_refuses_is_counted_in_the_kernel),
 		ON_A_WIRE(a_filter_that_xdp_cannot_run_is_left_to_user_space),
