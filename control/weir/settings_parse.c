@@ -469,9 +469,33 @@ static int check_not_overwritten(struct parse *p, const char *name, const char *
 	return 0;
 }
 
+/* An interface that is named twice would give every packet twice. */
+static int check_interfaces_differ(struct parse *p)
+{
+	const struct settings *s = p->settings;
+
+	for (uint32_t i = 1; i < s->rx_count; i++) {
+		const char *name = strchr(s->rx[i], ':');
+		size_t bytes = name != NULL ? strcspn(name, ",") : 0;
+
+		for (uint32_t k = 0; k < i && bytes > 1; k++) {
+			const char *other = strchr(s->rx[k], ':');
+
+			if (other != NULL && strcspn(other, ",") == bytes &&
+			    memcmp(name, other, bytes) == 0)
+				return refuse(p, STATUS_USAGE, "--rx %.80s: %.*s is named twice",
+					      s->rx[i], (int)bytes - 1, name + 1);
+		}
+	}
+	return 0;
+}
+
 static int check_sources(struct parse *p)
 {
 	const char *at = p->settings->input;
+
+	if (is_capture(p) && check_interfaces_differ(p) < 0)
+		return -EINVAL;
 
 	if (is_capture(p) && p->settings->rx_count == 0 && p->settings->service != SERVICE_CONTROL)
 		return refuse(p, STATUS_USAGE,

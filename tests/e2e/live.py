@@ -349,7 +349,7 @@ def an_interface_that_goes_down_and_comes_back_is_waited_for(back_end):
         until(lambda: live.received() == 500 + 700, 5, "packets are received again")
         run = live.end()
         check_equal(len([x for x in run.stderr.splitlines() if "tap0: the interface" in x]), 2, "sentences about it")
-        check(len(run.paired()) >= 200, "%d pairs" % len(run.paired()))
+        check_equal(len(run.paired()), 300, "pairs before and after")
 
 
 @over_each_back_end(test_alone)

@@ -379,6 +379,29 @@ static void printed_settings_are_read_back(void **state)
 	survives_printing();
 }
 
+static void a_capture_has_interfaces_and_a_filter_and_no_files(void **state)
+{
+	(void)state;
+	command = "capture";
+	accepts(NULL, "-i", "eth0", "tcp", "port", "80", END);
+	assert_int_equal(s->rx_count, 1);
+	assert_string_equal(s->rx[0], "auto:eth0");
+	assert_string_equal(s->filter, "tcp port 80");
+	accepts(NULL, "-i", "eth0", "--interface=eth1", "--duration", "2s", END);
+	assert_string_equal(s->rx[1], "auto:eth1");
+	refuses(2, "nothing to capture from", "tcp", END);
+	refuses(2, "named twice", "--rx", "pcap:eth0", "--rx", "af_packet:eth0,blocks=4", END);
+	refuses(2, "weir read", "-i", "eth0", "/etc/passwd", END);
+	refuses(2, "weir read", "--rx", "file:x", END);
+	refuses(2, "no name of an interface", "-i", "eth0/1", END);
+	refuses(2, "filter", "-i", "eth0", "no", "such", "thing", END);
+	refuses(2, "PORT", "-i", "eth0", "--metrics", "x", END);
+	refuses(2, "dataplane or control", "-i", "eth0", "--only", "both", END);
+	command = "read";
+	refuses(2, "no such option: --duration", "--duration", "2s", END);
+	refuses(2, "", "-i", "eth0", END);
+}
+
 static void every_number_survives_printing(void **state)
 {
 	char text[UNITS_TEXT_BYTES];
@@ -434,6 +457,7 @@ int main(void)
 		TEST(a_config_that_cannot_be_read_is_refused),
 		TEST(help_and_print_need_no_file),
 		TEST(printed_settings_are_read_back),
+		TEST(a_capture_has_interfaces_and_a_filter_and_no_files),
 		TEST(every_number_survives_printing),
 		TEST(many_long_inputs_survive_printing),
 	};
