@@ -54,6 +54,7 @@ RATES = (200_000, 500_000, 1_000_000)
 FILTER, FILTER_FLOWS = "udp port 12", 10  # one of the source ports 9 to 18
 KINDS = ("rates", "filter", "http", "limit", "idle")
 LIMIT_STEPS = 5
+CALM_S, CALM_SHARE, TRIES = 0.15, 0.04, 4  # of one core; the machine's own housekeeping is 0.01
 PR_SET_PDEATHSIG = 1
 
 
@@ -180,7 +181,7 @@ class Receiver:
 
     def account(self, process, folder):
         """(received, refused, {name: lost}, pairs), None where it does not say."""
-        return None, None, {}, None
+        return None, 0, {}, None
 
 
 class Weir(Receiver):
@@ -212,7 +213,7 @@ class External(Receiver):
         for line in reversed(process.text):
             number = re.search(r"\b\d+\b", line)
             if number:
-                return int(number.group()), None, {}, None
+                return int(number.group()), 0, {}, None
         raise Trouble("%s told no number of packets: %s" % (self.name, process.all_text()))
 
 
@@ -305,7 +306,7 @@ class Http:
             f.write("function delay() return 10 end\n")
         nginx = lab.words("server", *pinned(options.cores[0], ["nginx", "-p", prefix, "-c", "nginx.conf"]))
         wrk = lab.words("client", *pinned(options.cores[0], [
-            "wrk", "-t", "1", "-c", str(self.connections), "-d", "%ds" % max(1, round(seconds)),
+            "wrk", "-t", "1", "-c", str(self.connections), "-d", "%ds" % (int(seconds) + 1),
             "-s", os.path.join(folder, "wait.lua"), "http://10.83.0.2/"]))
         with Process(nginx) as server:
             time.sleep(0.3)
@@ -363,12 +364,21 @@ def observe(lab, method, seconds):
             "cores": [round(c, 4) for c in found.cores], "steal_s": round(found.steal_s, 3)}
 
 
-def measure(lab, receiver, traffic, method, options, folder, seconds):
+def wait_flow(lab, sender):
+    """Until packets are on the mirror, or their sender has ended."""
+    packets = lab.mirrored()[1]
+    while sender is not None and sender.process.poll() is None and lab.mirrored()[1] - packets < 100:
+        time.sleep(0.01)
+
+
+def measure_once(lab, receiver, traffic, method, options, folder, seconds):
     """One cell: who lost what, and how many cycles the machine took meanwhile."""
     with receiving(lab, receiver, traffic, options, folder) as process:
         with traffic.running(lab, options, seconds + 2 * SETTLE_S, folder) as sender:
+            wait_flow(lab, sender)
             time.sleep(SETTLE_S)
             cell = observe(lab, method, seconds)
+            cell["cut_short"] = sender is not None and sender.process.poll() is not None
             cell.update(traffic.finish(sender))
         time.sleep(REST_S)
         if process is not None:
@@ -382,17 +392,44 @@ def measure(lab, receiver, traffic, method, options, folder, seconds):
     return cell
 
 
+def wait_calm(method, options):
+    """Until nothing else runs on this machine, or patience ends. Returns the busy share of a core that was left."""
+    end = time.monotonic() + options.patience
+    while True:
+        found = busy.busy_for(method, CALM_S)
+        share = found.cycles / found.seconds / method.per_second()
+        if share < CALM_SHARE or time.monotonic() > end:
+            return round(share, 4)
+
+
+def measure(lab, receiver, traffic, method, options, folder, seconds):
+    """A cell, taken again if something else ran before or after it, or its sender was late."""
+    for _ in range(TRIES):
+        before = wait_calm(method, options)
+        cell = measure_once(lab, receiver, traffic, method, options, folder, seconds)
+        found = busy.busy_for(method, CALM_S)
+        cell["disturbed"] = round(max(before, found.cycles / found.seconds / method.per_second()), 4)
+        if cell["disturbed"] < CALM_SHARE and not cell["cut_short"]:
+            break
+    if cell["cut_short"]:
+        raise Trouble("%s, %s: the sender ended before the measurement, %d times" % (traffic.title, receiver.name, TRIES))
+    return cell
+
+
 def unexplained(cell, receiver):
     """Frames that were sent, and are neither received nor refused nor lost under a name; None: it tells no numbers.
     An external receiver has no names, so what it misses is a loss."""
     if cell.get("received") is None:
         return None
-    missing = cell["sent"] - cell["received"] - (cell["refused"] or 0) - sum(cell["lost"].values())
+    lost = sum(cell["lost"].values())
+    missing = cell["sent"] - cell["received"] - cell["refused"] - lost
     if receiver.external:
         if missing:
             cell["lost"]["untold"] = missing
         return None
-    if cell["selected"] is not None and cell["selected"] != cell["received"] and not cell["lost"]:
+    if cell["selected"] is not None and not cell["refused"]:  # the kernel refused them, and does not count that
+        return cell["selected"] - cell["received"] - lost
+    if cell["selected"] is not None and cell["received"] > cell["selected"]:
         return cell["selected"] - cell["received"]
     return missing
 
@@ -466,7 +503,7 @@ def cell_text(column, name):
         return "%.2f %% (%.2f … %.2f)" % f
     if name == "none":
         return "%.0f (%.0f … %.0f)" % column.cycles(name)
-    return "%.0f +%.0f (%.0f … %.0f)%s" % (column.cycles(name).median, *column.above(name),
+    return "%.0f %+.0f (%.0f … %.0f)%s" % (column.cycles(name).median, *column.above(name),
                                          "" if column.is_whole(name) else " !")
 
 
@@ -496,6 +533,13 @@ def show_losses(columns):
                 sent = sum(c["sent"] for c in cells)
                 lines.append("%-24s %-20s %s of %d" % (name, column.title, ", ".join("%s %d" % x for x in lost.items()), sent))
     print("\nlost, all runs together\n" + ("\n".join(lines) if lines else "nothing by anybody"))
+
+
+def show_disturbed(columns):
+    cells = [cell for c in columns for cells in c.cells.values() for cell in cells]
+    disturbed = [cell for cell in cells if cell["disturbed"] >= CALM_SHARE]
+    steal = sum(cell["steal_s"] for cell in cells)
+    print("\n%d of %d measurements beside other programs; %.2f s taken by other guests" % (len(disturbed), len(cells), steal))
 
 
 class Verdicts:
@@ -590,6 +634,7 @@ def told(cell):
     parts = ["%.0f cycles/packet at %.0f kpps" % (cell["cycles"], cell["pps"] / 1e3)] if cell["cycles"] else []
     parts += ["%.2f %% of a core" % cell["core_share"]]
     parts += ["lost %s" % cell["lost"]] if cell.get("lost") else []
+    parts += ["disturbed: %.0f %% of a core" % (cell["disturbed"] * 100)] if cell["disturbed"] >= CALM_SHARE else []
     parts += ["UNEXPLAINED %d" % cell["unexplained"]] if cell["unexplained"] else []
     return ", ".join(parts)
 
@@ -654,6 +699,7 @@ def run(options):
     show_table("idle: share of one core, beyond none", [c for c in found if c.title == "idle"], names)
     show_losses(found)
     show_limits(limits)
+    show_disturbed(found)
     verdicts = judge(found, everybody)
     if options.json:
         with open(options.json, "w") as f:
@@ -672,13 +718,15 @@ def parse():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
     parser.add_argument("--rates", type=numbers, default=list(RATES), help="packets a second")
-    parser.add_argument("--connections", type=int, default=300, help="of http, each asking every 10 ms")
+    parser.add_argument("--connections", type=int, default=600, help="of http, each asking every 10 ms")
     parser.add_argument("--cores", type=numbers, default=[0, 1], help="of the sender and the receiver")
     parser.add_argument("--only", type=lambda s: s.split(","), default=list(KINDS), help=",".join(KINDS))
     parser.add_argument("--receivers", default="", help="only those whose name this expression finds")
     parser.add_argument("--also", action="append", default=[], metavar="NAME=COMMAND", help="another receiver")
     parser.add_argument("--rx", action="append", default=[], metavar="NAME=RX",
                         help="weir with another --rx: af_xdp-4k=af_xdp:{iface},ring=4096")
+    parser.add_argument("--patience", type=float, default=20, metavar="SECONDS",
+                        help="how long to wait, before each measurement, for a machine that does nothing else")
     parser.add_argument("--json", default="", help="a file for every cell")
     parser.add_argument("--quick", action="store_true", help="one run of 1 s each: to see that all works")
     parser.add_argument("--quiet", action="store_true", help="no line for each measurement")
