@@ -31,6 +31,7 @@
 
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/ensure.h"
+#include "dataplane/base/log.h"
 #include "dataplane/rx/af_xdp_busy.h"
 #include "dataplane/rx/af_xdp_clock.h"
 #include "dataplane/rx/af_xdp_program.h"
@@ -690,6 +691,18 @@ static int open_first(struct af_xdp_port *p, const struct rx_open *how, uint32_t
 	return code;
 }
 
+/* What the driver takes out of a frame before the program sees it cannot be put back. */
+static void tell_of_tags(const struct af_xdp_port *p)
+{
+	const char *name = p->interface.name;
+
+	if (interface_strips_tags(name))
+		log_info("%s takes VLAN tags out of frames, and AF_XDP does not see them; if there "
+			 "are "
+			 "any, keep them in with: ethtool -K %s rxvlan off",
+			 name, name);
+}
+
 /* open_more - a further port of an interface. */
 static int open_more(struct af_xdp_port *p, struct rx_error *err)
 {
@@ -814,6 +827,8 @@ static int port_open(struct af_xdp_port *p, const struct rx_open *how, const cha
 		code = open_descriptors(p, err);
 	if (code == 0)
 		code = connect_queues(p, frame_room, err);
+	if (code == 0 && p->leads)
+		tell_of_tags(p);
 	return code;
 }
 

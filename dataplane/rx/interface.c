@@ -288,26 +288,42 @@ static int find_or_explain(const char *name, struct link *ret, struct rx_error *
 	return code;
 }
 
+/* ethtool - ask the driver. Returns: 0; -errno. */
+static int ethtool(const struct link *link, void *command)
+{
+	struct ifreq r = { .ifr_data = command };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), code;
+
+	if (fd < 0)
+		return -errno;
+	memcpy(r.ifr_name, link->name, sizeof(r.ifr_name));
+	code = ioctl(fd, SIOCETHTOOL, &r) == 0 ? 0 : -errno;
+	close(fd);
+	return code;
+}
+
 uint32_t interface_rx_queues(const char *name)
 {
 	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
-	struct ifreq r = { .ifr_data = (char *)&channels };
 	struct link link;
 	uint32_t count = 0;
-	int fd;
 
 	if (find(name, &link) < 0)
 		return 1;
-	memcpy(r.ifr_name, link.name, sizeof(r.ifr_name));
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0) {
-		if (ioctl(fd, SIOCETHTOOL, &r) == 0)
-			count = channels.rx_count + channels.combined_count;
-		close(fd);
-	}
+	if (ethtool(&link, &channels) == 0)
+		count = channels.rx_count + channels.combined_count;
 	if (count == 0)
 		count = link.rx_queues;
 	return count > 0 ? count : 1;
+}
+
+bool interface_strips_tags(const char *name)
+{
+	struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
+	struct link link;
+
+	return find(name, &link) == 0 && ethtool(&link, &flags) == 0 &&
+	       (flags.data & ETH_FLAG_RXVLAN) != 0;
 }
 
 uint32_t interface_mtu_bytes(const char *name)

@@ -64,6 +64,10 @@ static inline int interface_poll_fd(const struct interface *i)
  * number of rx-N folders by netlink's IFLA_NUM_RX_QUEUES); at least 1. */
 uint32_t interface_rx_queues(const char *name);
 
+/* interface_strips_tags - does it take VLAN tags out of frames ("rxvlan" of ethtool)? A packet
+ * socket is told of them; an XDP program is not. */
+bool interface_strips_tags(const char *name);
+
 /* interface_mtu_bytes - 0: unknown. */
 uint32_t interface_mtu_bytes(const char *name);
 

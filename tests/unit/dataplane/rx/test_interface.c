@@ -6,10 +6,13 @@
 #include "veth.h"
 
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "dataplane/base/compiler.h"
@@ -401,6 +404,30 @@ static void queues_and_mtu_are_told(void **state)
 	assert_int_equal(interface_mtu_bytes("wi7"), 0);
 }
 
+static void set_rxvlan(const char *name, bool on)
+{
+	struct ethtool_value flags = { .cmd = ETHTOOL_SFLAGS, .data = on ? ETH_FLAG_RXVLAN : 0 };
+	struct ifreq r = { .ifr_data = (char *)&flags };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
+	assert_int_equal(ioctl(fd, SIOCETHTOOL, &r), 0);
+	close(fd);
+}
+
+static void one_that_takes_tags_out_of_frames_says_so(void **state)
+{
+	(void)state;
+	need_namespace(have_namespace);
+	wire("wi0", "wi1", "");
+	set_rxvlan("wi0", true);
+	assert_true(interface_strips_tags("wi0"));
+	set_rxvlan("wi0", false);
+	assert_false(interface_strips_tags("wi0"));
+	assert_false(interface_strips_tags("lo"));
+	assert_false(interface_strips_tags("nosuch"));
+}
+
 static void an_address_that_this_host_uses_is_found(void **state)
 {
 	(void)state;
@@ -471,6 +498,7 @@ int main(void)
 		CASE(statistics_are_asked_for_at_most_every_ten_milliseconds),
 		CASE(what_was_lost_stays_known_when_the_interface_is_gone),
 		CASE(queues_and_mtu_are_told),
+		CASE(one_that_takes_tags_out_of_frames_says_so),
 		CASE(an_address_that_this_host_uses_is_found),
 		CASE(of_ipv6_only_a_global_address_counts),
 		CASE(ethernet_is_told_from_what_is_none),
