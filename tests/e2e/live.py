@@ -80,6 +80,29 @@ def two_mirror_ports_are_one_capture(back_end):
         check(all(s.received >= asked for s in run.sources()), "a port saw too little: %r" % run.sources())
 
 
+@test
+def two_workers_get_both_directions_of_each_connection():
+    with Lab() as lab, Nginx(lab) as nginx, capture(lab, "af_packet", "--workers", 2) as live:
+        asked = ask(lab, connections=24, rounds=15) + ask(lab, connections=8, rounds=10, address="fd83::2")
+        nginx.stop()
+        run = live.end()
+        check_same(run.pairs, nginx.answered(), "af_packet, two workers")
+        shares = collections.Counter(r["worker"] for r in run.pairs)
+        check_equal(set(shares), {0, 1}, "workers that had something to do, of %d pairs" % asked)
+        return ", ".join("worker %d: %d pairs" % share for share in sorted(shares.items()))
+
+
+@test
+def one_worker_serves_all_queues():
+    """The two directions of a connection may come in on different queues."""
+    for back_end in ("af_xdp_native", "af_xdp_generic"):
+        with Lab("--queues", "2") as lab, Nginx(lab) as nginx, capture(lab, back_end) as live:
+            check("2 queues" in live.mode(), "mode: %s" % live.mode())
+            ask(lab, connections=16, rounds=12)
+            nginx.stop()
+            check_same(live.end().pairs, nginx.answered(), back_end)
+
+
 # ---------------------------------------------------------------- what is captured
 
 
@@ -264,6 +287,23 @@ def a_capture_that_ends_well_leaves_the_machine_as_it_was(back_end):
             snapshot.check_the_same(back_end)
             check_equal(wire.runtime_folders(live.name), [], "runtime folders")
         return "%d BPF objects while it ran" % len(snapshot.objects)
+
+
+@test_alone
+def busy_polling_puts_the_settings_of_the_interface_back():
+    with Lab() as lab:
+        for end in ("well", "weir killed", "dataplane killed"):
+            snapshot = Snapshot(lab)
+            with Capture(lab, *with_options("af_xdp_native", "busy-poll=on")) as live:
+                snapshot.note(live.dataplane(), live.control())
+                deferred = lab.poll_settings("tap", "tap0")
+                check(deferred != snapshot.before["links"]["tap", "tap0"]["sysfs"], "nothing was set: %r" % deferred)
+                lab.send(*synth(500), "--rate", "20k")
+                if end == "well":
+                    check_equal(len(live.end().paired()), 500, "pairs")
+                else:
+                    os.kill(live.pid if end == "weir killed" else live.dataplane(), signal.SIGKILL)
+                snapshot.check_the_same("busy polling, " + end)
 
 
 @over_each_back_end(test_alone)
@@ -473,30 +513,6 @@ def scrape(port):
     return values, types
 
 
-def in_namespace(name, function):
-    """Call a function with its thread in a network namespace; its result or exception comes back."""
-    import ctypes
-    libc = ctypes.CDLL(None, use_errno=True)
-    found = []
-
-    def go():
-        try:
-            with open("/run/netns/" + name) as f:
-                if libc.setns(f.fileno(), 0x40000000) < 0:
-                    raise OSError(ctypes.get_errno(), "setns")
-            found.append((function(), None))
-        except BaseException as why:  # pylint: disable=broad-except
-            found.append((None, why))
-
-    thread = threading.Thread(target=go)
-    thread.start()
-    thread.join()
-    result, why = found[0]
-    if why is not None:
-        raise why
-    return result
-
-
 @test
 def metrics_are_scraped_while_traffic_runs_and_only_grow():
     wanted = {"weir_packets_received_total", "weir_requests_paired_total", "weir_records_made_total",
@@ -508,11 +524,11 @@ def metrics_are_scraped_while_traffic_runs_and_only_grow():
             pages = []
             with lab.begin_sending(*synth(15000), "--rate", "20k") as sender:
                 while sender.running():
-                    pages.append(in_namespace(lab.namespace("tap"), lambda: scrape(9123)))
+                    pages.append(lab.inside("tap", lambda: scrape(9123)))
                     time.sleep(0.1)
                 sender.report()
             until(lambda: live.received() == 2 * 15000 + 300, 5, "all packets are received")
-            pages.append(in_namespace(lab.namespace("tap"), lambda: scrape(9123)))
+            pages.append(lab.inside("tap", lambda: scrape(9123)))
             live.end()
         types = pages[-1][1]
         check(wanted <= set(types), "missing: %r" % (wanted - set(types)))
@@ -555,7 +571,7 @@ def traffic_of_weirs_own_is_passed_over():
                     connection.close()
                     thread.join()
 
-            in_namespace(lab.namespace("tap"), talk)
+            lab.inside("tap", talk)
             time.sleep(0.1)
             run = live.end()
         check_equal([r["request"]["target"] for r in run.pairs], ["/not/our/own"], "pairs")

@@ -6,6 +6,7 @@ test needs from the machine is asked here; where it is not there, it skips.
 """
 import collections
 import contextlib
+import ctypes
 import functools
 import itertools
 import json
@@ -16,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import support
@@ -108,6 +110,31 @@ def until(condition, seconds, what):
 
 # ---------------------------------------------------------------- namespaces
 
+CLONE_NEWNET = 0x40000000
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def in_namespace(name, function):
+    """Call a function with its thread in a network namespace; its result or exception comes back."""
+    found = []
+
+    def go():
+        try:
+            with open("/run/netns/" + name) as f:
+                if LIBC.setns(f.fileno(), CLONE_NEWNET) < 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            found.append((function(), None))
+        except BaseException as why:  # raised again in the thread that asked
+            found.append((None, why))
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    thread.join()
+    result, why = found[0]
+    if why is not None:
+        raise why
+    return result
+
 
 def ip(*words):
     done = subprocess.run(["ip", *map(str, words)], capture_output=True, text=True, check=False)
@@ -153,6 +180,9 @@ class Lab:
             check_equal(done.returncode, status, "status of %s: %s" % (" ".join(map(str, command))[:120],
                                                                        done.stderr[-300:]))
         return done
+
+    def inside(self, host, function):
+        return in_namespace(self.namespace(host), function)
 
     def link(self, host, *words):
         return ip("-n", self.namespace(host), "link", *words)
@@ -591,6 +621,7 @@ def differences(found, wanted):
     return tuple({k: v for k, v in x.items() if k not in same} for x in (found, wanted))
 
 
-def runtime_folders(name):
-    """What there is under /run/weir of this name."""
-    return [x for x in (os.listdir(RUNTIME) if os.path.isdir(RUNTIME) else []) if x == name]
+def runtime_folders(name=None):
+    """What there is under /run/weir, or of one name only."""
+    there = os.listdir(RUNTIME) if os.path.isdir(RUNTIME) else []
+    return [x for x in there if name in (None, x)]
