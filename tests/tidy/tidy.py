@@ -43,7 +43,7 @@ STAGE = (BASE, SHM, LEDGER, "dataplane/burst.h", "dataplane/stage.h")
 MAY_INCLUDE = {
     "dataplane/base": (),
     "dataplane/shm": (BASE, LEDGER),
-    "dataplane/rx": STAGE,
+    "dataplane/rx": STAGE + ("bpf/shared.h", "bpf/steer_skel.h"),
     "dataplane/decode": STAGE + ("dataplane/flow/key.h",),
     "dataplane/flow": STAGE + ("dissectors/dissector.h",),
     "dataplane/reassembly": STAGE + ("dataplane/flow/flow.h", "dataplane/flow/key.h", "dataplane/emit/emit.h",
