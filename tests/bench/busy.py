@@ -172,6 +172,55 @@ def best():
     return Idle()
 
 
+# ---------------------------------------------------------------- others
+
+
+def read_first(path, otherwise=""):
+    try:
+        with open(path) as f:
+            return f.readline()
+    except OSError:
+        return otherwise
+
+
+def read_processes():
+    """{pid: (parent, ns that its first thread has run)} of all programs; the kernel's own threads are not among them."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        words = read_first("/proc/%s/stat" % pid).rpartition(")")[2].split()
+        ran = read_first("/proc/%s/schedstat" % pid).split()
+        if words and ran and int(pid) != 2 and int(words[1]) != 2:
+            found[int(pid)] = (int(words[1]), int(ran[0]))
+    return found
+
+
+def read_forks():
+    with open("/proc/stat") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("processes "))
+
+
+def is_ours(pid, processes):
+    while pid in processes and pid != os.getpid():
+        pid = processes[pid][0]
+    return pid == os.getpid()
+
+
+class Others:
+    """Whether programs that are neither this one nor its children ran between begin() and share()."""
+    FORK_NS = 2_000_000  # what a program that came and went is taken for
+
+    def begin(self):
+        self.processes, self.forks, self.begun = read_processes(), read_forks(), time.monotonic_ns()
+
+    def share(self):
+        """Of one core."""
+        ns, now = (read_forks() - self.forks) * self.FORK_NS, read_processes()
+        for pid, (_, ran) in now.items():
+            if not is_ours(pid, now):
+                ns += ran - self.processes.get(pid, (0, 0))[1]
+        return ns / (time.monotonic_ns() - self.begun)
+
+
 # ---------------------------------------------------------------- known loads
 
 

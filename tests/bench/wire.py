@@ -54,7 +54,7 @@ RATES = (200_000, 500_000, 1_000_000)
 FILTER, FILTER_FLOWS = "udp port 12", 10  # one of the source ports 9 to 18
 KINDS = ("rates", "filter", "http", "limit", "idle")
 LIMIT_STEPS = 5
-CALM_S, CALM_SHARE, TRIES = 0.15, 0.04, 4  # of one core; the machine's own housekeeping is 0.01
+CALM_S, CALM_SHARE, TRIES = 0.15, 0.03, 4  # of one core; the machine's own housekeeping is 0.01
 PR_SET_PDEATHSIG = 1
 
 
@@ -354,14 +354,17 @@ def receiving(lab, receiver, traffic, options, folder):
 
 
 def observe(lab, method, seconds):
-    """Busy cycles a second, packets a second, busy share of each core, steal, in a window of the traffic."""
+    """Busy cycles a second, packets a second, busy share of each core, steal, others, in a window of the traffic."""
+    others = busy.Others()
+    others.begin()
     begun, packets = lab.mirrored()
     method.begin()
     time.sleep(seconds)
     found = method.end()
     ended, packets_then = lab.mirrored()
     return {"cycles_s": found.cycles / found.seconds, "pps": (packets_then - packets) / (ended - begun),
-            "cores": [round(c, 4) for c in found.cores], "steal_s": round(found.steal_s, 3)}
+            "cores": [round(c, 4) for c in found.cores], "steal_s": round(found.steal_s, 3),
+            "others": round(others.share(), 4)}
 
 
 def wait_flow(lab, sender):
@@ -392,25 +395,31 @@ def measure_once(lab, receiver, traffic, method, options, folder, seconds):
     return cell
 
 
+def is_calm(cell):
+    return cell["others"] < CALM_SHARE
+
+
 def wait_calm(method, options):
-    """Until nothing else runs on this machine, or patience ends. Returns the busy share of a core that was left."""
+    """Until nothing else runs on this machine, or patience ends."""
     end = time.monotonic() + options.patience
     while True:
         found = busy.busy_for(method, CALM_S)
         share = found.cycles / found.seconds / method.per_second()
         if share < CALM_SHARE or time.monotonic() > end:
-            return round(share, 4)
+            return
 
 
 def measure(lab, receiver, traffic, method, options, folder, seconds):
-    """A cell, taken again if something else ran before or after it, or its sender was late."""
+    """A cell, taken again if something else ran beside it, or its sender was late."""
+    best_so_far = None
     for _ in range(TRIES):
-        before = wait_calm(method, options)
+        wait_calm(method, options)
         cell = measure_once(lab, receiver, traffic, method, options, folder, seconds)
-        found = busy.busy_for(method, CALM_S)
-        cell["disturbed"] = round(max(before, found.cycles / found.seconds / method.per_second()), 4)
-        if cell["disturbed"] < CALM_SHARE and not cell["cut_short"]:
+        if best_so_far is None or (cell["cut_short"], cell["others"]) < (best_so_far["cut_short"], best_so_far["others"]):
+            best_so_far = cell
+        if is_calm(cell) and not cell["cut_short"]:
             break
+    cell = best_so_far
     if cell["cut_short"]:
         raise Trouble("%s, %s: the sender ended before the measurement, %d times" % (traffic.title, receiver.name, TRIES))
     return cell
@@ -480,16 +489,21 @@ class Column:
     def __init__(self, title):
         self.title, self.cells = title, collections.defaultdict(list)
 
+    def calm(self, name):
+        """(cell, that of no receiver in the same run), without disturbed ones if any others are left."""
+        pairs = list(zip(self.cells[name], self.cells["none"]))
+        return [p for p in pairs if is_calm(p[0]) and is_calm(p[1])] or pairs
+
     def cycles(self, name):
-        return figure([c["cycles"] for c in self.cells[name]])
+        return figure([cell["cycles"] for cell, _ in self.calm(name)])
 
     def above(self, name):
         """Cycles a packet beyond those of no receiver, run by run."""
-        return figure([c["cycles"] - none["cycles"] for c, none in zip(self.cells[name], self.cells["none"])])
+        return figure([cell["cycles"] - none["cycles"] for cell, none in self.calm(name)])
 
     def idle(self, name):
         """Percent of one core, beyond the machine without a receiver."""
-        return figure([c["core_share"] - none["core_share"] for c, none in zip(self.cells[name], self.cells["none"])])
+        return figure([cell["core_share"] - none["core_share"] for cell, none in self.calm(name)])
 
     def is_whole(self, name):
         return all(is_whole(c) for c in self.cells[name])
@@ -537,9 +551,9 @@ def show_losses(columns):
 
 def show_disturbed(columns):
     cells = [cell for c in columns for cells in c.cells.values() for cell in cells]
-    disturbed = [cell for cell in cells if cell["disturbed"] >= CALM_SHARE]
+    disturbed = [cell for cell in cells if not is_calm(cell)]
     steal = sum(cell["steal_s"] for cell in cells)
-    print("\n%d of %d measurements beside other programs; %.2f s taken by other guests" % (len(disturbed), len(cells), steal))
+    print("\n%d of %d measurements beside other programs, left out where calm ones are; %.2f s taken by other guests" % (len(disturbed), len(cells), steal))
 
 
 class Verdicts:
@@ -634,7 +648,7 @@ def told(cell):
     parts = ["%.0f cycles/packet at %.0f kpps" % (cell["cycles"], cell["pps"] / 1e3)] if cell["cycles"] else []
     parts += ["%.2f %% of a core" % cell["core_share"]]
     parts += ["lost %s" % cell["lost"]] if cell.get("lost") else []
-    parts += ["disturbed: %.0f %% of a core" % (cell["disturbed"] * 100)] if cell["disturbed"] >= CALM_SHARE else []
+    parts += ["others took %.0f %%" % (cell["others"] * 100)] if not is_calm(cell) else []
     parts += ["UNEXPLAINED %d" % cell["unexplained"]] if cell["unexplained"] else []
     return ", ".join(parts)
 

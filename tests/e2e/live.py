@@ -57,19 +57,24 @@ def pairs_are_the_lines_of_the_servers_own_log_at_full_speed(back_end):
         return "%d of %d pairs, %d packets lost by name" % (sum(found.values()), sum(log.values()), lost)
 
 
+def split_mirror(lab):
+    """As a TAP is: tap0 sees what comes to the server, a second port tap1 what leaves it."""
+    wire.ip("-n", lab.namespace("server"), "link", "add", "mirror1", "type", "veth", "peer", "name", "tap1", "netns",
+            lab.namespace("tap"))
+    for host, name in (("server", "mirror1"), ("tap", "tap1")):
+        lab.run(host, "sysctl", "-qw", "net.ipv6.conf.%s.disable_ipv6=1" % name)
+        lab.run(host, "ethtool", "-K", name, "gro", "off", "gso", "off", "tso", "off", status=None)
+        lab.link(host, "set", name, "up", "arp", "off")
+    lab.run("server", "tc", "filter", "del", "dev", "wire0", "egress")
+    lab.run("server", "tc", "filter", "add", "dev", "wire0", "egress", "protocol", "all", "prio", "1", "u32", "match",
+            "u32", "0", "0", "action", "mirred", "egress", "mirror", "dev", "mirror1")
+    lab.wait_for_carriers()
+
+
 @over_each_back_end(test)
 def two_mirror_ports_are_one_capture(back_end):
-    """As a TAP is: one port sees what comes to the server, the other what leaves it."""
     with Lab() as lab, Nginx(lab) as nginx:
-        server, tap = lab.namespace("server"), lab.namespace("tap")
-        wire.ip("-n", server, "link", "add", "mirror1", "type", "veth", "peer", "name", "tap1", "netns", tap)
-        for host, name in (("server", "mirror1"), ("tap", "tap1")):
-            lab.run(host, "sysctl", "-qw", "net.ipv6.conf.%s.disable_ipv6=1" % name)
-            lab.run(host, "ethtool", "-K", name, "gro", "off", "gso", "off", "tso", "off", status=None)
-            lab.link(host, "set", name, "up", "arp", "off")
-        lab.run("server", "tc", "filter", "del", "dev", "wire0", "egress")
-        lab.run("server", "tc", "filter", "add", "dev", "wire0", "egress", "protocol", "all", "prio", "1", "u32", "match",
-                "u32", "0", "0", "action", "mirred", "egress", "mirror", "dev", "mirror1")
+        split_mirror(lab)
         with capture(lab, back_end, "--rx", BACK_ENDS[back_end] % "tap1") as live:
             asked = ask(lab)
             nginx.stop()
@@ -78,6 +83,27 @@ def two_mirror_ports_are_one_capture(back_end):
         check_equal([s.offered for s in run.sources()], [s.received for s in run.sources()], "offered by source")
         check_equal(len(run.sources()), 2, "sources")
         check(all(s.received >= asked for s in run.sources()), "a port saw too little: %r" % run.sources())
+
+
+@over_each_back_end(test_alone)
+def two_mirror_ports_keep_their_order_when_the_worker_was_late(back_end):
+    """What waits in two rings is taken in the order in which it came, or a response would overtake its request."""
+    with Lab() as lab, Nginx(lab) as nginx:
+        split_mirror(lab)
+        with capture(lab, back_end, "--rx", BACK_ENDS[back_end] % "tap1") as live:
+            dataplane, asked = live.dataplane(), []
+            client = threading.Thread(target=lambda: asked.append(ask(lab, connections=20, rounds=60)))
+            client.start()
+            while client.is_alive():
+                os.kill(dataplane, signal.SIGSTOP)
+                time.sleep(0.15)
+                os.kill(dataplane, signal.SIGCONT)
+                time.sleep(0.05)
+            client.join()
+            nginx.stop()
+            run = live.end()
+        check_equal([s.offered for s in run.sources()], [s.received for s in run.sources()], "offered by source")
+        check_same(run.pairs, nginx.answered(), back_end)
 
 
 @test

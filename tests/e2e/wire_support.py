@@ -349,9 +349,12 @@ def ask(lab, connections=8, rounds=40, address="10.83.0.2", port=80):
 
 
 def said_by(pairs):
-    """Records as nginx's log would have them."""
-    return collections.Counter((str(r["client"]["port"]), str(r["server"]["port"]), r["request"]["method"],
-                                r["request"]["target"], r["response"]["code"]) for r in pairs)
+    """Records as nginx's log would have them; what has no request or no response stands for itself."""
+    def line(r):
+        request, response = r.get("request", {}), r.get("response", {})
+        return (str(r["client"]["port"]), str(r["server"]["port"]), request.get("method", "-"),
+                request.get("target", r["outcome"]), response.get("code", r["outcome"]))
+    return collections.Counter(line(r) for r in pairs)
 
 
 def check_same(pairs, log, what):
