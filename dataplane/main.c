@@ -249,7 +249,7 @@ static int listen_and_drop(struct house *h, const struct settings *s)
 		log_error("%s/attach.sock: %s", s->runtime, strerror(-h->listen_fd));
 		return EXIT_SOURCE;
 	}
-	err = s->drops_user ? 0 : sandbox_drop_user(SANDBOX_NOBODY, SANDBOX_NOBODY);
+	err = s->drops_user ? 0 : sandbox_drop_to_nobody();
 	if (err == 0)
 		err = sandbox_forbid_paths();
 	if (err < 0) {

@@ -14,9 +14,14 @@
  * end. */
 int sandbox_drop_user(uint32_t uid, uint32_t gid)
 {
-	int err = uid == SANDBOX_NOBODY || geteuid() != 0 ? 0 : privilege_drop(uid, gid);
+	int err = geteuid() == 0 ? privilege_drop(uid, gid) : 0;
 
 	return err < 0 ? err : prctl(PR_SET_DUMPABLE, 1);
+}
+
+int sandbox_drop_to_nobody(void)
+{
+	return 0;
 }
 
 int sandbox_forbid_paths(void)
@@ -39,6 +44,8 @@ int sandbox_enter(void)
 
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/log.h"
+
+enum { NOBODY = 65534 };
 
 /* Each allowed call and who needs it. Everything else fails with EPERM. */
 /* clang-format off */
@@ -72,6 +79,11 @@ static const int allowed[] = {
 int sandbox_drop_user(uint32_t uid, uint32_t gid)
 {
 	return geteuid() == 0 ? privilege_drop(uid, gid) : privilege_forget();
+}
+
+int sandbox_drop_to_nobody(void)
+{
+	return sandbox_drop_user(NOBODY, NOBODY);
 }
 
 /* For the case that the filter below has a hole. */

@@ -12,11 +12,12 @@
 
 #include <stdint.h>
 
-enum { SANDBOX_NOBODY = 65534 };
-
 /* sandbox_drop_user - root becomes this user; another stays who it is. No capability is left to
  * either. Threads: call while there is only one. Returns: 0, -errno. */
 int sandbox_drop_user(uint32_t uid, uint32_t gid);
+
+/* sandbox_drop_to_nobody - the same, where no user was asked for. */
+int sandbox_drop_to_nobody(void);
 
 /* sandbox_forbid_paths - no path can be opened any more (landlock, where the kernel has it).
  * Threads: those made later inherit it. Returns: 0, -errno. */

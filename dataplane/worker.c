@@ -14,28 +14,75 @@ enum { IDLE_MS = 100 };
 
 /* ---- rx ---- */
 
-/* One port's frames per turn; ports take turns, so that neither direction of a TAP can starve the
- * other. */
+/* refill - ask every port of which nothing is left. */
+static void refill(struct ports *rx)
+{
+	for (uint32_t i = 0; i < rx->count; i++) {
+		struct pulled *p = &rx->pulled[i];
+
+		if (p->at < p->count)
+			continue;
+		p->at = 0;
+		p->count =
+			rx_port_backend(rx->port[i])->pull(rx->port[i], p->packet, BURST_PACKETS);
+		p->borrowed = true;
+	}
+}
+
+/* earliest - the port whose next packet is the oldest; NULL: there is none. */
+static struct pulled *earliest(struct ports *rx)
+{
+	struct pulled *first = NULL;
+
+	for (uint32_t i = 0; i < rx->count; i++) {
+		struct pulled *p = &rx->pulled[i];
+
+		if (p->at < p->count &&
+		    (first == NULL || p->packet[p->at].ts_ns < first->packet[first->at].ts_ns))
+			first = p;
+	}
+	return first;
+}
+
+/* A port that has run out ends the burst: what it has next may be older than what the others have.
+ */
+static void merge(struct ports *rx, struct burst *b, uint32_t room)
+{
+	struct pulled *p;
+
+	refill(rx);
+	while (b->count < room && (p = earliest(rx)) != NULL) {
+		b->packet[b->count++] = p->packet[p->at++];
+		if (p->at == p->count)
+			return;
+	}
+}
+
 static void rx_pull(struct ports *rx, struct burst *b, uint64_t at_most)
 {
 	uint32_t room = at_most < BURST_PACKETS ? (uint32_t)at_most : BURST_PACKETS;
 
 	b->count = 0;
-	rx->pulled = NULL;
-	for (uint32_t i = 0; i < rx->count && b->count == 0; i++) {
-		struct rx_port *p = rx->port[rx->next];
-		const struct rx_backend *backend = rx_port_backend(p);
-
-		rx->next = rx->next + 1 == rx->count ? 0 : rx->next + 1;
-		b->count = backend->pull(p, b->packet, room);
-		rx->pulled = p;
-	}
+	if (likely(rx->count == 1))
+		b->count = rx_port_backend(rx->port[0])->pull(rx->port[0], b->packet, room);
+	else
+		merge(rx, b, room);
 }
 
 static void rx_give_back(struct ports *rx)
 {
-	if (rx->pulled != NULL)
-		rx_port_backend(rx->pulled)->give_back(rx->pulled);
+	if (likely(rx->count == 1)) {
+		rx_port_backend(rx->port[0])->give_back(rx->port[0]);
+		return;
+	}
+	for (uint32_t i = 0; i < rx->count; i++) {
+		struct pulled *p = &rx->pulled[i];
+
+		if (!p->borrowed || p->at < p->count)
+			continue;
+		rx_port_backend(rx->port[i])->give_back(rx->port[i]);
+		p->borrowed = false;
+	}
 }
 
 /* Every worker sees every packet's time, so timers do not depend on how flows are shared out. */
@@ -54,15 +101,20 @@ static void note_time(struct worker *w, struct burst *b)
 
 /* ---- until ---- */
 
-static void cut_after_rx(struct worker *w, struct burst *b)
+static void cut_packets(struct worker *w, const struct packet *packet, uint32_t n)
 {
-	for (uint32_t i = 0; i < b->count; i++) {
-		if (!w->live && b->packet[i].number % w->workers != w->number)
+	for (uint32_t i = 0; i < n; i++) {
+		if (!w->live && packet[i].number % w->workers != w->number)
 			continue;
 		count(&w->counters, received);
-		count_by(&w->counters, received_bytes, b->packet[i].caplen_bytes);
+		count_by(&w->counters, received_bytes, packet[i].caplen_bytes);
 		count(&w->counters, cut_rx);
 	}
+}
+
+static void cut_after_rx(struct worker *w, struct burst *b)
+{
+	cut_packets(w, b->packet, b->count);
 	b->count = 0;
 }
 
@@ -328,14 +380,28 @@ static void stop_ports(struct worker *w)
 	}
 }
 
+/* What --count or a stop has left of the packets pulled from several ports. */
+static void cut_pulled(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->rx.count; i++) {
+		struct pulled *p = &w->rx.pulled[i];
+
+		cut_packets(w, p->packet + p->at, p->count - p->at);
+		p->at = p->count;
+	}
+	rx_give_back(&w->rx);
+}
+
 /* A live source has packets under way when it is stopped. They were offered, so they are taken:
  * with --count they are cut, and counted so. */
 static void take_the_rest(struct worker *w)
 {
 	uint64_t begun_ns = clock_monotonic_ns();
 
-	if (!w->live)
+	if (!w->live) {
+		cut_pulled(w);
 		return;
+	}
 	stop_ports(w);
 	w->until = w->packets_left == 0 ? STAGE_rx : w->until;
 	w->packets_left = UINT64_MAX;

@@ -25,13 +25,20 @@
 #include "dataplane/shm/settings.h"
 #include "dataplane/stage.h"
 
-/* The ports of one worker: one per --rx. */
+/* What was pulled from one of several ports and has not been taken into a burst yet. */
+struct pulled {
+	uint32_t count, at;
+	bool borrowed; /* frames to give back when all are taken */
+	struct packet packet[BURST_PACKETS];
+};
+
+/* The ports of one worker: one per --rx. Several are merged by time: a worker that is late finds
+ * much in each, and a response must not overtake its request. */
 struct ports {
 	struct rx_port *port[SETTINGS_RX_MAX];
 	struct region_port *published[SETTINGS_RX_MAX]; /* what control sees of each */
 	uint32_t count;
-	uint32_t next;          /* the port asked first in the next turn */
-	struct rx_port *pulled; /* whose frames this burst holds; NULL: none */
+	struct pulled pulled[SETTINGS_RX_MAX]; /* of several ports only */
 };
 
 struct worker {

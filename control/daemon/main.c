@@ -19,6 +19,7 @@
 #include "control/daemon/http.h"
 #include "control/daemon/metrics.h"
 #include "control/daemon/progress.h"
+#include "control/daemon/sources.h"
 #include "control/daemon/stats.h"
 #include "control/daemon/status.h"
 #include "control/export/sink/sink.h"
@@ -189,12 +190,20 @@ static int begin_draining(struct daemon *d, const struct text_format *format)
 
 /* ---- who asks ---- */
 
-static int answer_stop(struct daemon *d, FILE *to)
+/* Returns: 0, also if the dataplane is gone already; -errno. */
+static int ask_to_stop(const struct daemon *d)
 {
 	const char word = ATTACH_STOP;
 
 	if (send(d->peer_fd, &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE &&
-	    errno != ECONNRESET) {
+	    errno != ECONNRESET)
+		return -errno;
+	return 0;
+}
+
+static int answer_stop(struct daemon *d, FILE *to)
+{
+	if (ask_to_stop(d) < 0) {
 		fprintf(to, "the dataplane cannot be told to stop: %s\n", strerror(errno));
 		return CTL_REFUSED;
 	}
@@ -421,6 +430,17 @@ static void write_ledger(struct daemon *d)
 	d->ledger_failed = err < 0;
 }
 
+static uint64_t packets_lost(const struct daemon *d)
+{
+	struct sources sources;
+	uint64_t sum = 0;
+
+	sources_sum(&sources, &d->books);
+	for (uint32_t i = 0; i < sources.count; i++)
+		sum += sources_lost(&sources.source[i]);
+	return sum;
+}
+
 static void write_closing_line(const struct daemon *d)
 {
 	double seconds = (double)(clock_monotonic_ns() - d->settings->started_ns) / 1e9;
@@ -428,8 +448,11 @@ static void write_closing_line(const struct daemon *d)
 			     : d->closed   ? "ledger closed"
 					   : "ledger DOES NOT CLOSE";
 
-	fprintf(stderr, "weir %s: %llu packets, %llu pairs, %s, %.2f s\n", d->settings->command,
-		(unsigned long long)books_sum(&d->books, C_received),
+	fprintf(stderr, "weir %s: %llu packets", d->settings->command,
+		(unsigned long long)books_sum(&d->books, C_received));
+	if (d->settings->live)
+		fprintf(stderr, ", %llu lost", (unsigned long long)packets_lost(d));
+	fprintf(stderr, ", %llu pairs, %s, %.2f s\n",
 		(unsigned long long)books_sum(&d->books, C_requests_paired), ledger, seconds);
 }
 
@@ -478,6 +501,9 @@ static int run(struct daemon *d, const struct text_format *format)
 	status_init(&d->rates, &d->books, now_ns);
 	open_ctl(d);
 	progress_init(&d->progress, d->settings->progress != 0, now_ns);
+	/* A file is read to its end all the same, for the books; an interface has none. */
+	if (d->settings->live && d->drain.output_failed)
+		(void)ask_to_stop(d);
 	drain_all(d);
 	d->left_early = leaves_early(d);
 	if (d->left_early) {

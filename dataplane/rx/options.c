@@ -57,7 +57,7 @@ static const struct unit {
 				{ "k", UINT64_C(1) << 10 },
 				{ "", 1 } },
 			      "size",
-			      ", such as 64k" },
+			      ", in bytes or with k, m or g" },
 	[RX_OPTION_TIME_NS] = { { { "s", 1000000000 },
 				  { "ms", 1000000 },
 				  { "us", 1000 },

@@ -189,10 +189,9 @@ void packet_socket_counters(struct packet_socket *s, uint64_t waiting_packets,
 			interface_losses(&s->interface, &s->losses);
 	}
 	*ret = (struct rx_counters){
-		.offered = s->arrived + s->dropped + s->losses.missed + s->losses.dropped,
+		.offered = s->arrived + s->dropped + s->losses.missed,
 		.lost[RX_LOST_kernel_buffer] = s->dropped,
 		.lost[RX_LOST_nic] = s->losses.missed,
-		.lost[RX_LOST_driver] = s->losses.dropped,
 		.received = s->received,
 		.in_flight = waiting_packets < s->rest ? waiting_packets : s->rest,
 	};

@@ -12,11 +12,10 @@
  * exactly.
  *
  * Losses before the socket are the interface's: rx_missed, rx_over and rx_fifo errors are
- * lost{nic}, rx_dropped is lost{driver}. They are offered too, since tp_packets does not have them.
- * While a socket takes all protocols, rx_dropped is not raised for frames that it has got: what the
- * stack does not want afterwards is counted elsewhere. The reading begins when the socket is
- * bound, because before that frames of protocols that nobody wants do count. Where several sockets
- * share an interface, one of them tells of these losses.
+ * lost{nic}. They are offered too, since tp_packets does not have them. rx_dropped is left out: the
+ * stack raises it also for frames that the socket has got and nobody else wanted (Linux 6.18: those
+ * with two VLAN tags), and the two cannot be told apart. Where several sockets share an interface,
+ * one of them tells of these losses.
  *
  * Threads: the port's. System calls after the start: getsockopt(SOL_PACKET PACKET_STATISTICS,
  * SOL_SOCKET SO_ERROR), and those of interface.h.

@@ -21,7 +21,7 @@ import traceback
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import support  # noqa: E402  (found through the line above)
 
-SUITES = ("cli", "robustness", "workers", "lifecycle", "conformance", "adversarial", "lab", "send")
+SUITES = ("cli", "robustness", "workers", "lifecycle", "conformance", "adversarial", "lab", "live", "frames", "refusals", "send")
 
 
 def run_one(test):

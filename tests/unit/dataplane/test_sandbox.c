@@ -22,8 +22,8 @@ static int behind_the_line(int (*attempt)(void))
 	int status;
 
 	if (child == 0)
-		_exit(sandbox_drop_user(SANDBOX_NOBODY, SANDBOX_NOBODY) < 0 ||
-				      sandbox_forbid_paths() < 0 || sandbox_enter() < 0
+		_exit(sandbox_drop_to_nobody() < 0 || sandbox_forbid_paths() < 0 ||
+				      sandbox_enter() < 0
 			      ? 100
 			      : attempt());
 	assert_true(child > 0);

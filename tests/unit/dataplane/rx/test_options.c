@@ -145,7 +145,7 @@ static void values_beyond_their_limits_are_refused_with_the_limits(void **state)
 	refused("ring=63", true, "ring=63: a number from 64 to 65536 is needed");
 	refused("ring=65537", true, "ring=65537: a number from 64 to 65536 is needed");
 	refused("length=0", true, "length=0: a number from 7 to 9 is needed");
-	refused("bytes=4095", true, "bytes=4095: a size from 4k to 1g is needed, such as 64k");
+	refused("bytes=4095", true, "bytes=4095: a size from 4k to 1g is needed, in bytes or with k, m or g");
 	refused("bytes=2g", true, "bytes=2g: a size from 4k to 1g");
 	refused("wait=2001ms", true, "wait=2001ms: a time from 0ns to 2s is needed, such as 20ms");
 	refused("loss=1.1", true, "loss=1.1: a portion from 0 to 1 is needed");

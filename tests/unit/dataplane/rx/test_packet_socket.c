@@ -283,8 +283,7 @@ static void what_found_no_room_is_lost_in_the_kernels_buffer(void **state)
 	ended(&s);
 }
 
-/* Before the socket was bound the stack dropped what nobody wanted, and nobody was there to lose
- * it. */
+/* What nobody wanted before the socket was bound, nobody has lost. */
 static void losses_of_the_interface_begin_when_the_socket_is_bound(void **state)
 {
 	struct packet_socket s;
@@ -301,7 +300,6 @@ static void losses_of_the_interface_begin_when_the_socket_is_bound(void **state)
 	packet_socket_start(&s, fd, &i, true, 0);
 	send_frames(5, 100);
 	nap_ms(20);
-	assert_int_equal(counters_of(&s).lost[RX_LOST_driver], 0);
 	assert_int_equal(counters_of(&s).offered, 5);
 	ended(&s);
 }
@@ -329,11 +327,10 @@ static void one_of_several_sockets_tells_of_the_losses_of_the_interface(void **s
 	need_namespace(have_namespace);
 	c = with_losses(true);
 	assert_int_equal(c.lost[RX_LOST_nic], 3);
-	assert_int_equal(c.lost[RX_LOST_driver], 4);
-	assert_int_equal(c.offered, 7);
+	assert_int_equal(c.lost[RX_LOST_driver], 0); /* it may speak of frames that we have */
+	assert_int_equal(c.offered, 3);
 	c = with_losses(false);
 	assert_int_equal(c.lost[RX_LOST_nic], 0);
-	assert_int_equal(c.lost[RX_LOST_driver], 0);
 	assert_int_equal(c.offered, 0);
 }
 
