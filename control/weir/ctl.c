@@ -18,7 +18,9 @@
 #include "dataplane/base/clock.h"
 
 enum {
-	ANSWER_MS = 5000,            /* without a byte from weir-control, which may be stopped */
+	ANSWER_MS = 5000,  /* without a byte from weir-control, which may be stopped */
+	LEAVING_MS = 2000, /* for the dataplane, once control has left */
+	LEAVING_STEP_MS = 10,
 	STOP_MS = 30000,             /* until it has drained and left */
 	ANSWER_BYTES_MAX = 64 << 20, /* more than there is to say */
 	HELP_COLUMN = 12,
@@ -307,7 +309,15 @@ static int wait_for_end(int fd)
 	return STATUS_NO;
 }
 
-static int tell(int fd, const struct wish *w, const struct answer *a)
+/* Control leaves first. The dataplane follows at once, and gives back what it holds of the
+ * interface. */
+static void wait_for_dataplane(const char *directory)
+{
+	for (int i = 0; i < LEAVING_MS / LEAVING_STEP_MS && runtime_in_use(directory); i++)
+		(void)poll(NULL, 0, LEAVING_STEP_MS);
+}
+
+static int tell(const struct capture_at *at, const struct wish *w, const struct answer *a)
 {
 	int status = a->status;
 
@@ -321,9 +331,11 @@ static int tell(int fd, const struct wish *w, const struct answer *a)
 	fflush(stdout);
 	if (w->word != CTL_stop || status != STATUS_DONE)
 		return status;
-	status = wait_for_end(fd);
-	if (status == STATUS_DONE)
-		puts("stopped");
+	status = wait_for_end(at->fd);
+	if (status != STATUS_DONE)
+		return status;
+	wait_for_dataplane(at->directory);
+	puts("stopped");
 	return status;
 }
 
@@ -333,7 +345,7 @@ static int talk(const struct capture_at *at, const struct wish *w)
 	int err = ask(at->fd, w, &a), status = STATUS_SOURCE;
 
 	if (err == 0)
-		status = tell(at->fd, w, &a);
+		status = tell(at, w, &a);
 	else if (err == -ETIMEDOUT)
 		fprintf(stderr,
 			"weir ctl: %s does not answer: its weir-control is stopped, or its output "
