@@ -6,7 +6,8 @@
  *
  *     queues    user space   one struct steer_queue per receive queue
  *     counts    the program  one struct steer_counts per receive queue and processor, at
- *                            queue * processors + processor
+ *                            queue * processors + processor; behind those of the last queue one
+ *                            more set, for queues that the interface did not have at the start
  */
 #ifndef BPF_SHARED_H
 #define BPF_SHARED_H

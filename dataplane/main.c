@@ -22,13 +22,15 @@
 #include "dataplane/shm/attach.h"
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_DAMAGED = 4, EXIT_SOURCE = 5, EXIT_OUTPUT = 6 };
-enum { TICK_MS = 100, COUNTING_TICK_MS = 10, LEAVE_AFTER_MS = 1000 };
+enum { TICK_MS = 100, COUNTING_TICK_MS = 10 };
+#define LEAVE_AFTER_NS (3 * CLOCK_SECOND_NS)
 
 struct house {
 	struct dataplane d;
 	int listen_fd, control_fd, signal_fd, null_fd;
 	uint32_t running;  /* workers not finished */
-	uint32_t alone_ms; /* how long nobody has been attached since the stop */
+	uint64_t alone_ns; /* CLOCK_MONOTONIC since which nobody is attached after the stop; 0:
+			      somebody is */
 	bool farewell;     /* control has said that it is done */
 	uint64_t ends_ns;  /* CLOCK_MONOTONIC at which --duration is over; UINT64_MAX: never */
 	bool counting;     /* --count, over several live workers */
@@ -53,6 +55,8 @@ static void wake_only(int number)
 static void ask_to_stop(struct house *h)
 {
 	atomic_store(&h->d.door.stop, true);
+	h->ends_ns = UINT64_MAX;
+	h->counting = false;
 	for (uint32_t i = 0; i < h->d.settings->input_count; i++)
 		if (h->null_fd >= 0)
 			dup2(h->null_fd, STDIN_FILENO);
@@ -168,16 +172,22 @@ static void tend(struct house *h)
 		hear(h);
 	else if (h->control_fd < 0 && p[2].revents != 0)
 		let_in(h);
-	if (h->control_fd < 0 && atomic_load(&h->d.door.stop))
-		h->alone_ms += TICK_MS;
-	else
-		h->alone_ms = 0;
+	if (h->control_fd >= 0 || !atomic_load(&h->d.door.stop))
+		h->alone_ns = 0;
+	else if (h->alone_ns == 0)
+		h->alone_ns = clock_monotonic_ns();
+}
+
+/* A control that died is started again, at most once a second. */
+static bool is_left_alone(const struct house *h)
+{
+	return h->alone_ns != 0 && clock_monotonic_ns() - h->alone_ns >= LEAVE_AFTER_NS;
 }
 
 /* Stay until the workers are done and control has taken its leave; or nobody will come any more. */
 static void keep_house(struct house *h)
 {
-	while (h->running > 0 || (!h->farewell && h->alone_ms < LEAVE_AFTER_MS))
+	while (h->running > 0 || (!h->farewell && !is_left_alone(h)))
 		tend(h);
 }
 
@@ -211,9 +221,8 @@ static int status_of_sources(const struct house *h)
 	return status;
 }
 
-static int run(struct house *h)
+static int run(struct house *h, pid_t parent)
 {
-	pid_t parent = getppid();
 	int err = start_workers(h);
 
 	if (err == 0)
@@ -222,10 +231,11 @@ static int run(struct house *h)
 		log_error("cannot start: %s", strerror(-err));
 		_exit(EXIT_SOURCE); /* threads are waiting at the barrier; nothing has been read */
 	}
-	if (getppid() != parent)
-		ask_to_stop(h); /* weir was killed before it could be noticed */
 	if (h->d.settings->duration_ns != 0)
 		h->ends_ns = clock_monotonic_ns() + h->d.settings->duration_ns;
+	if (getppid() != parent)
+		ask_to_stop(
+			h); /* weir was killed, and a change of user had cleared its last wish */
 	pthread_barrier_wait(&h->d.start);
 	keep_house(h);
 	for (uint32_t i = 0; i < h->d.workers; i++)
@@ -263,6 +273,7 @@ int main(int argc, char **argv)
 {
 	static struct house h;
 	const struct settings *s;
+	pid_t parent = getppid();
 	int fd = settings_fd(argc, argv), err, status;
 
 	log_open("weir", LOG_INFO);
@@ -293,7 +304,7 @@ int main(int argc, char **argv)
 		setup_undo(&h.d);
 		return status;
 	}
-	status = run(&h);
+	status = run(&h, parent);
 	setup_undo(&h.d);
 	return status;
 }

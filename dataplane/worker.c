@@ -8,7 +8,7 @@
 #include "dataplane/base/log.h"
 
 #define PUBLISH_EVERY_NS (10 * UINT64_C(1000000))
-#define QUIET_LAG_NS     (100 * UINT64_C(1000000)) /* no kernel keeps packets back for longer */
+#define QUIET_LAG_NS     (600 * UINT64_C(1000000)) /* no source keeps packets back for longer */
 #define REST_MAX_NS      (5 * CLOCK_SECOND_NS) /* a source that does not end after its stop is left */
 enum { IDLE_MS = 100 };
 
@@ -310,6 +310,7 @@ static void nap_for(uint64_t ns)
 static void let_time_pass(struct worker *w, uint64_t now_ns)
 {
 	uint64_t at_ns;
+	uint32_t epoch;
 
 	if (!w->clock.started)
 		return;
@@ -320,7 +321,9 @@ static void let_time_pass(struct worker *w, uint64_t now_ns)
 	at_ns = w->quiet_from_ns + (now_ns - w->quiet_ns);
 	if (at_ns < w->clock.last_ns + QUIET_LAG_NS)
 		return;
-	clock_see(&w->clock, at_ns - QUIET_LAG_NS);
+	epoch = w->clock.epoch;
+	if (clock_see(&w->clock, at_ns - QUIET_LAG_NS) != epoch && w->number == 0)
+		count(&w->counters, clock_set);
 	if (w->reassembly.due_ns <= w->clock.now_ns)
 		reassembly_timers(&w->reassembly);
 }
@@ -415,6 +418,7 @@ static void take_the_rest(struct worker *w)
 		if (pulled == 0)
 			nap_for(NAP_MAX_NS);
 	}
+	log_warn("a source does not end although it was stopped; what is under way in it is left");
 }
 
 void *worker_run(void *worker)

@@ -83,7 +83,7 @@ static const struct rx_option af_packet_options[] = {
 	  "of the ring, a multiple of 64k: the kernel hands over one at a time" },
 	{ "blocks", RX_OPTION_COUNT, offsetof(struct plan, blocks), 128, 2, 65536, NULL,
 	  "in the ring of each worker; at most 1g in all" },
-	{ "timeout", RX_OPTION_TIME_NS, offsetof(struct plan, timeout_ns), 10 * MS_NS, MS_NS, 1000 * MS_NS, NULL,
+	{ "timeout", RX_OPTION_TIME_NS, offsetof(struct plan, timeout_ns), 10 * MS_NS, MS_NS, 500 * MS_NS, NULL,
 	  "after which a block is handed over that is not full; whole milliseconds" },
 	{ "stamp", RX_OPTION_WORD, offsetof(struct plan, stamp), STAMP_KERNEL, 0, 0, stamp_words,
 	  "time stamps by the kernel, or by an interface that was told to make them" },

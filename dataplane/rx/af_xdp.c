@@ -138,6 +138,7 @@ struct af_xdp_port {
 	uint64_t driver;  /* as told: it never falls */
 	uint32_t under_way_max;
 	struct interface interface;
+	struct interface_losses losses; /* of the interface, as asked last before the end */
 	struct af_xdp_program *program;
 	/* set-up */
 	struct options options;
@@ -194,6 +195,28 @@ static void tally(const struct af_xdp_port *p, struct tally *ret)
 	}
 }
 
+/* on_new_queues - frames of queues that the interface got after the start: no socket is there. */
+static uint64_t on_new_queues(const struct af_xdp_port *p)
+{
+	struct steer_counts c;
+
+	af_xdp_program_counts(p->program, af_xdp_program_queues(p->program), &c);
+	return c.passed;
+}
+
+/* Of one who asked for all queues they are lost; who chose some did not ask for them. */
+static uint64_t lost_on_new_queues(const struct af_xdp_port *p)
+{
+	uint64_t frames = p->options.queues == 0 && p->options.queue == 0 ? on_new_queues(p) : 0;
+
+	if (frames > 0)
+		log_warn("%s has receive queues that it did not have at the start; what comes "
+			 "there is "
+			 "lost{driver}: start the capture again",
+			 p->interface.name);
+	return frames;
+}
+
 /* driver_losses - what the interface says it dropped, without what is named elsewhere. The
  * interface is asked first: what falls in between is then told later, but never twice. */
 static uint64_t driver_losses(struct af_xdp_port *p, uint64_t dropped)
@@ -213,7 +236,7 @@ static uint64_t driver_losses(struct af_xdp_port *p, uint64_t dropped)
 		if (af_xdp_program_socket(program, q) >= 0)
 			af_xdp_losses(af_xdp_program_socket(program, q), &lost);
 	}
-	named += lost.ring_full + lost.no_frame + p->unbound;
+	named += lost.ring_full + lost.no_frame + p->unbound + on_new_queues(p);
 	if (dropped > named && dropped - named > p->driver)
 		p->driver = dropped - named;
 	return p->driver;
@@ -224,12 +247,13 @@ static uint64_t driver_losses(struct af_xdp_port *p, uint64_t dropped)
  * packet. */
 static void interface_counts(struct af_xdp_port *p, struct rx_counters *ret)
 {
-	struct interface_losses l;
 	uint64_t refused = af_xdp_program_refused(p->program);
 
-	interface_losses(&p->interface, &l);
-	ret->lost[RX_LOST_nic] = l.missed;
-	ret->lost[RX_LOST_driver] = driver_losses(p, l.dropped);
+	/* What the stack drops once it gets all frames again was not offered here. */
+	if (!p->ended)
+		interface_losses(&p->interface, &p->losses);
+	ret->lost[RX_LOST_nic] = p->losses.missed;
+	ret->lost[RX_LOST_driver] = driver_losses(p, p->losses.dropped) + lost_on_new_queues(p);
 	ret->refused = refused;
 	ret->offered = refused + ret->lost[RX_LOST_nic] + ret->lost[RX_LOST_driver];
 }
@@ -258,6 +282,8 @@ static void end(struct af_xdp_port *p, bool gone)
 
 	if (p->ended)
 		return;
+	p->interface.asked_ns = 0; /* a last time, and at once */
+	interface_losses(&p->interface, &p->losses);
 	p->ended = true;
 	p->gone = gone;
 	for (uint32_t i = 0; i < p->queue_count; i++)
@@ -508,7 +534,10 @@ static void af_xdp_about(struct rx_port *port, struct rx_about *ret)
 	struct af_xdp_program_about program;
 
 	af_xdp_program_about(p->program, &program);
-	*ret = (struct rx_about){ .clock = "xdp", .ring_packets = (uint32_t)p->options.ring };
+	*ret = (struct rx_about){ .clock = "xdp" };
+	/* With fewer frames than places in the ring it is the frames that run out. */
+	ret->ring_packets = (uint32_t)(p->options.frames < p->options.ring ? p->options.frames
+									   : p->options.ring);
 	snprintf(ret->interface, sizeof(ret->interface), "%s", p->interface.name);
 	snprintf(ret->mode, sizeof(ret->mode), "%s, %s, %u queue%s, %s pages%s%s%s%s",
 		 program.hardware ? "hardware"
@@ -566,8 +595,15 @@ static int own_queues(struct af_xdp_port *p, const struct rx_open *how, struct r
 			 how->workers);
 		return -EINVAL;
 	}
-	for (uint64_t i = how->worker; i < count && p->queue_count < AF_XDP_QUEUES;
-	     i += how->workers)
+	if (count > (uint64_t)AF_XDP_QUEUES * how->workers) {
+		snprintf(err->text, sizeof(err->text),
+			 "%s: %" PRIu64
+			 " receive queues are more than %d for each worker: use more --workers, or "
+			 "choose some with queue= and queues=, or give it fewer with ethtool -L",
+			 name, count, AF_XDP_QUEUES);
+		return -EINVAL;
+	}
+	for (uint64_t i = how->worker; i < count; i += how->workers)
 		p->queue_index[p->queue_count++] = (uint32_t)(first + i);
 	return 0;
 }
@@ -803,6 +839,14 @@ static int open_memory(struct af_xdp_port *p, uint32_t frame_bytes, struct rx_er
 				(enum af_xdp_huge)p->options.huge, err);
 }
 
+/* begin_losses - What the stack dropped while the program was not there yet is not ours. */
+static void begin_losses(struct af_xdp_port *p)
+{
+	interface_losses(&p->interface, &p->losses);
+	p->interface.before = p->interface.now;
+	p->losses = (struct interface_losses){ 0 };
+}
+
 static int port_open(struct af_xdp_port *p, const struct rx_open *how, const char *name,
 		     struct rx_error *err)
 {
@@ -829,6 +873,8 @@ static int port_open(struct af_xdp_port *p, const struct rx_open *how, const cha
 		code = connect_queues(p, frame_room, err);
 	if (code == 0 && p->leads)
 		tell_of_tags(p);
+	if (code == 0)
+		begin_losses(p);
 	return code;
 }
 

@@ -37,7 +37,7 @@ struct af_xdp_program {
 	uint32_t queue_count, processors;
 	struct steer_bpf *steer;
 	struct steer_queue *queue;         /* mapped; queue_count of them */
-	const struct steer_counts *counts; /* mapped; queue_count * processors */
+	const struct steer_counts *counts; /* mapped; (queue_count + 1) * processors */
 	int *socket_fd;                    /* by queue; -1: none */
 	/* Written by every worker that stops: the last one detaches. */
 	_Atomic uint32_t connected;
@@ -134,7 +134,7 @@ static void *map_values(const struct bpf_map *m, size_t bytes, int protection)
 
 static size_t counts_bytes(const struct af_xdp_program *p)
 {
-	return (size_t)p->queue_count * p->processors * sizeof(struct steer_counts);
+	return (size_t)(p->queue_count + 1) * p->processors * sizeof(struct steer_counts);
 }
 
 static int refuse_load(const struct af_xdp_program_how *how, int code, struct rx_error *err)
@@ -159,10 +159,12 @@ static int steer_load(struct af_xdp_program *p, const struct af_xdp_program_how 
 		return code;
 	p->steer = s;
 	s->rodata->processors = p->processors;
+	s->rodata->queues_known = p->queue_count;
 	s->rodata->frags = how->frags;
 	code = bpf_map__set_max_entries(s->maps.queues, p->queue_count);
 	if (code == 0)
-		code = bpf_map__set_max_entries(s->maps.counts, p->queue_count * p->processors);
+		code = bpf_map__set_max_entries(s->maps.counts,
+						(p->queue_count + 1) * p->processors);
 	if (code == 0)
 		code = bpf_map__set_max_entries(s->maps.sockets, p->queue_count);
 	if (code == 0 && how->frags)

@@ -56,7 +56,8 @@ void af_xdp_program_disconnect(struct af_xdp_program *p, uint32_t queue);
 /* af_xdp_program_release - the queue's socket is about to be closed. */
 void af_xdp_program_release(struct af_xdp_program *p, uint32_t queue);
 
-/* af_xdp_program_counts - of one queue, over all processors. */
+/* af_xdp_program_counts - of one queue, over all processors; with af_xdp_program_queues() for
+ * `queue`, of those that the interface did not have at the start. */
 void af_xdp_program_counts(const struct af_xdp_program *p, uint32_t queue,
 			   struct steer_counts *ret);
 

@@ -67,7 +67,7 @@ struct plan {
 static const struct rx_option pcap_options[] = {
 	{ "buffer", RX_OPTION_BYTES, offsetof(struct plan, buffer_bytes), 32 << 20, 512 << 10, 1 << 30, NULL,
 	  "of the kernel, as tcpdump -B" },
-	{ "timeout", RX_OPTION_TIME_NS, offsetof(struct plan, timeout_ns), 10 * MS_NS, MS_NS, 1000 * MS_NS, NULL,
+	{ "timeout", RX_OPTION_TIME_NS, offsetof(struct plan, timeout_ns), 10 * MS_NS, MS_NS, 500 * MS_NS, NULL,
 	  "after which packets are handed over though their block is not full; whole milliseconds" },
 	{ "immediate", RX_OPTION_WORD, offsetof(struct plan, immediate), 0, 0, 0, switch_words,
 	  "hand over each packet at once, as tcpdump --immediate-mode: dearer" },

@@ -303,7 +303,7 @@ static void send_odd(int fd, uint32_t number)
 static void go_round(uint32_t room)
 {
 	enum { UNDER_WAY = 200, FRAMES = 5000 };
-	struct rx_port *p = live_open("wl0,block=128k,blocks=3,timeout=1s");
+	struct rx_port *p = live_open("wl0,block=128k,blocks=3,timeout=500ms");
 	uint32_t sent = 0, received = 0;
 	int fd = sender_open("wl1");
 

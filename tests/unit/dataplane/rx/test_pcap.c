@@ -37,7 +37,7 @@ static void immediate_mode_hands_over_each_frame(void **state)
 	(void)state;
 	need_namespace(have_namespace);
 	wire("wl0", "wl1", "");
-	p = live_open("wl0,immediate=on,timeout=1s");
+	p = live_open("wl0,immediate=on,timeout=500ms");
 	live.backend->about(p, &about);
 	assert_non_null(strstr(about.mode, "immediate"));
 	for (uint32_t n = 0; n < 5; n++) {
