@@ -518,36 +518,6 @@ static void two_queues_are_shared_out_among_two_workers(void **state)
 	wire_cut("tap2");
 }
 
-/* Sockets cannot be made any more then, so what comes there is lost, by name. */
-static void queues_that_come_later_are_lost_by_name(void **state)
-{
-	struct rx_counters c;
-	struct rx_port *p;
-	uint64_t received;
-	int fd;
-
-	(void)state;
-	need_namespace(have);
-	if (system("command -v ethtool >/dev/null") != 0) {
-		print_message("skipped: ethtool is not there\n");
-		skip();
-	}
-	wire("tap2", "far2", "numrxqueues 2 numtxqueues 2");
-	run("ethtool -L far2 tx 1 && ethtool -L tap2 rx 1");
-	p = open_port("tap2");
-	assert_mode_has(p, "1 queue");
-	run("ethtool -L tap2 rx 2 && ethtool -L far2 tx 2");
-	fd = sender("far2");
-	send_flows(fd, 600);
-	received = finish(p, &c);
-	assert_in_range(c.lost[RX_LOST_driver], 100, 500);
-	assert_int_equal(c.offered, 600);
-	assert_int_equal(received + c.lost[RX_LOST_driver], 600);
-	b->close(p);
-	close(fd);
-	wire_cut("tap2");
-}
-
 static void queues_that_are_not_chosen_are_left_to_the_host(void **state)
 {
 	struct rx_counters c;
@@ -1179,7 +1149,6 @@ int main(void)
 		ON_A_WIRE(packets_carry_their_interface_and_room_is_respected),
 		ON_A_WIRE(two_queues_are_read_by_one_worker),
 		ON_A_WIRE(two_queues_are_shared_out_among_two_workers),
-		ON_A_WIRE(queues_that_come_later_are_lost_by_name),
 		ON_A_WIRE(queues_that_are_not_chosen_are_left_to_the_host),
 		ON_A_WIRE(packets_of_several_frames_are_put_together_in_native_mode),
 		ON_A_WIRE(packets_of_several_frames_are_put_together_in_generic_mode),

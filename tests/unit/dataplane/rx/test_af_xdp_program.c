@@ -8,6 +8,7 @@
 #include <linux/if_link.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "dataplane/rx/af_xdp_program.h"
@@ -80,6 +81,25 @@ static void send_frames(uint32_t count)
 	nap_ms(20);
 }
 
+/* send_frames_by - a UDP packet from this port: the hash over it chooses the queue. */
+static void send_frames_by(const char *name, uint16_t port)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
+				  .sll_ifindex = (int)if_nametoindex(name) };
+	uint8_t frame[60] = { 2,  0, 0, 0, 0, 1,  2,  0, 0, 0,  0, 2, 8, 0,  0x45, 0, 0,
+			      46, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0,    0, 2 };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	frame[34] = (uint8_t)(port >> 8);
+	frame[35] = (uint8_t)port;
+	frame[37] = 9;
+	frame[39] = 26;
+	to.sll_protocol = htons(0x0800);
+	assert_int_equal(sendto(fd, frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to)),
+			 sizeof(frame));
+	close(fd);
+}
+
 static void the_mode_is_what_was_asked_for(void **state)
 {
 	(void)state;
@@ -141,6 +161,29 @@ static void frames_of_a_queue_that_is_not_open_pass_and_are_counted_so(void **st
 	/* Not connected: there is nothing to disconnect. */
 	af_xdp_program_disconnect(p, 0);
 	assert_true(attached() != 0);
+	af_xdp_program_close(p);
+}
+
+/* Told of one queue, on an interface with two: as if the second had come later. */
+static void frames_of_queues_that_came_later_are_counted_apart(void **state)
+{
+	struct af_xdp_program_how how;
+	struct af_xdp_program *p;
+	struct steer_counts first, later;
+
+	(void)state;
+	need_namespace(have);
+	wire_cut("tap0");
+	wire("tap0", "far0", "numrxqueues 2 numtxqueues 2");
+	how = how_default();
+	p = open_program(&how);
+	for (int i = 0; i < 40; i++)
+		send_frames_by("far0", (uint16_t)i);
+	nap_ms(20);
+	af_xdp_program_counts(p, 0, &first);
+	af_xdp_program_counts(p, af_xdp_program_queues(p), &later);
+	assert_true(first.passed > 0 && later.passed > 0);
+	assert_int_equal(first.passed + later.passed, 40);
 	af_xdp_program_close(p);
 }
 
@@ -242,6 +285,7 @@ int main(void)
 		ON_A_WIRE(the_mode_is_what_was_asked_for),
 		ON_A_WIRE(ports_of_one_interface_find_one_program),
 		ON_A_WIRE(frames_of_a_queue_that_is_not_open_pass_and_are_counted_so),
+		ON_A_WIRE(frames_of_queues_that_came_later_are_counted_apart),
 		ON_A_WIRE(what_is_no_socket_cannot_be_connected),
 		ON_A_WIRE(a_filter_in_front_counts_what_it_refuses),
 		ON_A_WIRE(somebody_elses_program_is_told_by_name_and_id),
