@@ -14,6 +14,7 @@ import concurrent.futures
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -49,6 +50,7 @@ def show(test, word, reason, seconds):
 
 
 def main():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored, by weir too
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", metavar="FILE", help="write the counts and every result there")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)

@@ -480,5 +480,7 @@ int main(void)
 		TEST(daemons_are_in_process_groups_of_their_own),
 	};
 
+	/* Under nohup it would be ignored, by the supervisor too. */
+	(void)signal(SIGHUP, SIG_DFL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
