@@ -54,7 +54,7 @@
 	X(passed_own_traffic,    PACKETS, OUT, "passed_over", "own_traffic", "from or to an address that weir itself listens on") \
 	X(passed_fragment_limit, PACKETS, OUT, "passed_over", "fragment_limit", "a fragment over the caps of IP reassembly") \
 	X(passed_flow_table_full, PACKETS, OUT, "passed_over", "flow_table_full", "no room for another flow") \
-	X(duplicate_packets,     PACKETS, OUT, "duplicate", "", "second copies recognised by --dedup") \
+	X(duplicate_packets,     PACKETS, OUT, "duplicate", "", "second copies of packets seen before") \
 	X(fragment_kept,         PACKETS, OUT, "fragment_kept", "", "IP fragments kept for their datagram") \
 	X(handed_out,            PACKETS, OUT, "handed_out", "", "packets handed to the worker that owns the flow") \
 	X(handoff_full,          PACKETS, OUT, "handoff_full", "", "packets lost because another worker's hand-off ring was full") \

@@ -4,6 +4,7 @@
  * everything: a control that is killed finds the rest when it comes back.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -256,7 +257,10 @@ static int listen_and_drop(struct house *h, const struct settings *s)
 	h->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	h->listen_fd = attach_listen(s->runtime);
 	if (h->listen_fd < 0) {
-		log_error("%s/attach.sock: %s", s->runtime, strerror(-h->listen_fd));
+		log_error("%s/attach.sock: %s%s", s->runtime, strerror(-h->listen_fd),
+			  h->listen_fd == -EADDRINUSE
+				  ? ": a capture of that name is running; choose another --name"
+				  : "");
 		return EXIT_SOURCE;
 	}
 	err = s->drops_user ? 0 : sandbox_drop_to_nobody();
@@ -291,6 +295,10 @@ int main(int argc, char **argv)
 	if (s->list_rx) {
 		const char *interface = s->rx_count > 0 ? strchr(s->rx[0], ':') : NULL;
 
+		if (interface != NULL && if_nametoindex(interface + 1) == 0) {
+			log_error("%s: there is no such interface", interface + 1);
+			return EXIT_SOURCE;
+		}
 		backends_list(interface != NULL ? interface + 1 : NULL, stdout);
 		return EXIT_DONE;
 	}

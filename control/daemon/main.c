@@ -52,6 +52,7 @@ struct daemon {
 	struct ctl ctl;
 	struct http http;
 	bool left_early, closed, ledger_failed;
+	bool told_to_end; /* the dataplane, because the output failed */
 };
 
 /* ---- signals ---- */
@@ -351,12 +352,23 @@ static bool leaves_early(const struct daemon *d)
 	return d->alone && stop_asked && !d->drain.format->collects && !drain_done(&d->drain);
 }
 
+/* A file is read to its end without an output, for the books. An interface has no end: the run does
+ * not go on for nothing. */
+static void end_without_output(struct daemon *d)
+{
+	if (!d->settings->live || !d->drain.output_failed || d->told_to_end)
+		return;
+	d->told_to_end = true;
+	(void)ask_to_stop(d);
+}
+
 static void drain_all(struct daemon *d)
 {
 	const int others[] = { ctl_fd(&d->ctl), http_fd(&d->http) };
 
 	for (;;) {
 		drain_round(&d->drain);
+		end_without_output(d);
 		do_chores(d);
 		if (drain_done(&d->drain) || leaves_early(d))
 			return;
@@ -501,9 +513,6 @@ static int run(struct daemon *d, const struct text_format *format)
 	status_init(&d->rates, &d->books, now_ns);
 	open_ctl(d);
 	progress_init(&d->progress, d->settings->progress != 0, now_ns);
-	/* A file is read to its end all the same, for the books; an interface has none. */
-	if (d->settings->live && d->drain.output_failed)
-		(void)ask_to_stop(d);
 	drain_all(d);
 	d->left_early = leaves_early(d);
 	if (d->left_early) {

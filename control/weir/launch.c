@@ -144,6 +144,11 @@ static int make_runtime(struct settings *s)
 	else
 		(void)snprintf(name, sizeof(name), "%s-%s", s->command, s->run);
 	err = runtime_make(&base, name, s->runtime, sizeof(s->runtime));
+	if (err == 0 && s->name[0] != '\0' && strstr(s->runtime, s->name) == NULL)
+		fprintf(stderr,
+			"%s: no directory can be made in /run/weir: this run is `weir ctl --name "
+			"%s`\n",
+			name_of(s), s->runtime);
 	if (err == 0 && s->drops_user && chown(s->runtime, s->uid, s->gid) < 0)
 		err = -errno;
 	return err;

@@ -201,7 +201,7 @@ static const struct send_option {
 	read_fn *read;
 	const char *help;
 } options[] = {
-	{ "iface",    "IF",    read_iface,    "the interface to send on; needed" },
+	{ "iface",    "IF",    read_iface,    "the interface to send on (the same: -i IF); needed" },
 	{ "tx",       "NAME",  read_tx,       "how: af_xdp, af_packet, or auto: the first that works (auto)" },
 	{ "queue",    "Q",     read_queue,    "af_xdp: the queue to send on; on a veth it is the other end's too (0)" },
 	{ "rate",     "PPS",   read_rate,     "packets a second, such as 1000, 500k, 1.5m (as fast as possible)" },
@@ -337,6 +337,7 @@ static bool is_option(const char *word)
 
 static int parse(int argc, char **argv, struct send_call *c)
 {
+	static char iface_option[] = "--iface"; /* what -i is short for */
 	bool only_operands = false;
 	int words;
 
@@ -344,6 +345,9 @@ static int parse(int argc, char **argv, struct send_call *c)
 		if (!only_operands && strcmp(argv[i], "--") == 0) {
 			only_operands = true;
 			words = 1;
+		} else if (!only_operands && strcmp(argv[i], "-i") == 0) {
+			argv[i] = iface_option;
+			words = parse_option(argc - i, argv + i, c);
 		} else if (!only_operands && is_option(argv[i])) {
 			words = parse_option(argc - i, argv + i, c);
 		} else if (!only_operands && (strcmp(argv[i], "-h") == 0)) {

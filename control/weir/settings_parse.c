@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <ini.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,9 @@ static bool was_given(const struct parse *p, const char *name)
 static int take(struct parse *p, const struct option *o, const char *value,
 		struct option_error *why)
 {
-	size_t index = (size_t)(o - options);
+	/* -i is short for --rx: the two gather into one list. */
+	bool is_short = strcmp(o->name, "interface") == 0;
+	size_t index = (size_t)((is_short ? option_find("rx") : o) - options);
 
 	if (o->clear != NULL && !p->cleared[index])
 		o->clear(p->settings);
@@ -376,6 +379,9 @@ static int take_capture_filter(struct parse *p, const char *const *words, uint32
 		if (strcmp(p->from_command_line[i].option->name, "filter") == 0)
 			return refuse(p, STATUS_USAGE, "%.80s: --filter is there already",
 				      words[0]);
+	if (p->settings->rx_count == 0 && if_nametoindex(words[0]) != 0)
+		return refuse(p, STATUS_USAGE, "%.80s: is an interface\n  did you mean -i %.80s?",
+			      words[0], words[0]);
 	return join_filter(p, words, count); /* whether it is one is checked with the rest */
 }
 

@@ -948,11 +948,12 @@ static int probe_host(struct rx_error *ret)
 	int fd;
 
 	if (!has_capability(CAP_NET_ADMIN) || !has_capability(CAP_NET_RAW) ||
-	    !(has_capability(CAP_BPF) || has_capability(CAP_SYS_ADMIN))) {
+	    !((has_capability(CAP_BPF) && has_capability(CAP_PERFMON)) ||
+	      has_capability(CAP_SYS_ADMIN))) {
 		snprintf(ret->text, sizeof(ret->text),
-			 "it needs the capabilities CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF: start "
-			 "as "
-			 "root or with sudo");
+			 "it needs the capabilities CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF and "
+			 "CAP_PERFMON: start "
+			 "as root or with sudo");
 		return -EPERM;
 	}
 	fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);

@@ -114,12 +114,19 @@ int af_xdp_program_foreign(const char *interface, int ifindex, struct rx_error *
 	if (id == 0)
 		return 0;
 	name_of(id, name);
-	snprintf(err->text, sizeof(err->text),
-		 "%s: an XDP program of somebody else is attached (id %u, \"%s\"): stop what "
-		 "attached "
-		 "it, or remove it with \"ip link set %s xdp off\", or capture with --rx "
-		 "af_packet:%s",
-		 interface, id, name, interface, interface);
+	if (strcmp(name, "steer") == 0)
+		snprintf(err->text, sizeof(err->text),
+			 "%s: another weir captures there with af_xdp (see \"weir ctl status\"); "
+			 "stop it, or "
+			 "capture beside it with --rx af_packet:%s",
+			 interface, interface);
+	else
+		snprintf(err->text, sizeof(err->text),
+			 "%s: an XDP program of somebody else is attached (id %u, \"%s\"): stop "
+			 "what attached "
+			 "it (if that is gone: \"ip link set %s xdp off\"), or capture with --rx "
+			 "af_packet:%s",
+			 interface, id, name, interface, interface);
 	return -EBUSY;
 }
 
@@ -139,10 +146,11 @@ static size_t counts_bytes(const struct af_xdp_program *p)
 
 static int refuse_load(const struct af_xdp_program_how *how, int code, struct rx_error *err)
 {
-	const char *remedy =
-		code == -EPERM ? ": it needs the capabilities CAP_BPF and CAP_NET_ADMIN: start as "
-				 "root or with sudo"
-			       : "";
+	const char *remedy = code == -EPERM || code == -EACCES
+				     ? ": it needs the capabilities CAP_BPF, CAP_PERFMON and "
+				       "CAP_NET_ADMIN: start as root "
+				       "or with sudo"
+				     : "";
 
 	snprintf(err->text, sizeof(err->text), "%s: the kernel refuses the XDP program (%s)%s",
 		 how->interface, complaint(code), remedy);

@@ -58,6 +58,10 @@ CALM_S, CALM_SHARE, TRIES = 0.15, 0.03, 4  # of one core; the machine's own hous
 PR_SET_PDEATHSIG = 1
 
 
+class Interrupted(Exception):
+    """Somebody wants this to end."""
+
+
 class Trouble(Exception):
     """Something around the measurement failed; the text says what."""
 
@@ -491,7 +495,7 @@ class Column:
 
     def calm(self, name):
         """(cell, that of no receiver in the same run), without disturbed ones if any others are left."""
-        pairs = list(zip(self.cells[name], self.cells["none"]))
+        pairs = list(zip(self.cells.get(name, []), self.cells.get("none", [])))
         return [p for p in pairs if is_calm(p[0]) and is_calm(p[1])] or pairs
 
     def cycles(self, name):
@@ -506,11 +510,11 @@ class Column:
         return figure([cell["core_share"] - none["core_share"] for cell, none in self.calm(name)])
 
     def is_whole(self, name):
-        return all(is_whole(c) for c in self.cells[name])
+        return all(is_whole(c) for c in self.cells.get(name, []))
 
 
 def cell_text(column, name):
-    if not column.cells.get(name):
+    if not column.calm(name):
         return ""
     if column.title == "idle":
         f = column.idle(name)
@@ -564,7 +568,7 @@ class Verdicts:
 
     def ratio(self, what, column, name, other, most, of_receiver_alone):
         """`name` by `other`: cycles of the machine, and of what receiving adds to it; one of the two is what counts."""
-        if not (column.cells.get(name) and column.cells.get(other)):
+        if not (column.calm(name) and column.calm(other)):
             return
         all_of_it = column.cycles(name).median / column.cycles(other).median
         added = column.above(name).median / column.above(other).median if column.above(other).median > 0 else None
@@ -586,8 +590,9 @@ class Verdicts:
 
 
 def best(column, names):
-    whole = [n for n in names if column.cells.get(n) and column.is_whole(n)]
-    return min(whole or [n for n in names if column.cells.get(n)], key=lambda n: column.cycles(n).median, default=None)
+    there = [n for n in names if column.calm(n)]
+    whole = [n for n in there if column.is_whole(n)]
+    return min(whole or there, key=lambda n: column.cycles(n).median, default=None)
 
 
 def judge(columns, everybody):
@@ -658,16 +663,14 @@ def say(text, options):
         print("# " + text, file=sys.stderr, flush=True)
 
 
-def run_limits(lab, method, options, everybody, folder):
-    """{name: {pps, sender: it was the sender's limit}}, once each: the way there is many measurements."""
-    limits = {}
+def run_limits(lab, method, options, everybody, folder, limits):
+    """limits: {name: {pps, sender: it was the sender's limit}}, once each: the way there is many measurements."""
     for receiver in everybody:
         if receiver.command is None or receiver.name.startswith("XDP_DROP"):
             continue
         pps, by_sender = find_limit(lab, receiver, method, options, folder)
         limits[receiver.name] = {"pps": pps, "sender": by_sender}
         say("limit %-22s %.0f kpps%s" % (receiver.name, pps / 1e3, ", the sender's own" if by_sender else ""), options)
-    return limits
 
 
 def show_limits(limits):
@@ -699,12 +702,16 @@ def run(options):
     about, everybody = conditions(method, options), chosen_receivers(options)
     show_conditions(about)
     columns = [(Column(t.title), t) for t in traffics(options)]
-    limits = {}
-    with tempfile.TemporaryDirectory(prefix="weir-wire-") as folder, Lab(options.weir) as lab:
-        os.chmod(folder, 0o777)  # the daemons write as somebody else
-        run_cells(lab, method, options, everybody, columns, folder)
-        if "limit" in options.only:
-            limits = run_limits(lab, method, options, everybody, folder)
+    limits, interrupted = {}, 0
+    try:
+        with tempfile.TemporaryDirectory(prefix="weir-wire-") as folder, Lab(options.weir) as lab:
+            os.chmod(folder, 0o777)  # the daemons write as somebody else
+            run_cells(lab, method, options, everybody, columns, folder)
+            if "limit" in options.only:
+                run_limits(lab, method, options, everybody, folder, limits)
+    except (Interrupted, KeyboardInterrupt):
+        interrupted = 130
+        print("# interrupted: what follows is of the measurements until then")
     found = [c for c, _ in columns]
     about["load_after"] = os.getloadavg()[0]
     names = [r.name for r in everybody]
@@ -719,7 +726,7 @@ def run(options):
         with open(options.json, "w") as f:
             json.dump({"conditions": about, "cells": {c.title: c.cells for c in found}, "limits": limits,
                        "aims": verdicts}, f, indent=1)
-    return int(any(cell["unexplained"] for c in found for cells in c.cells.values() for cell in cells))
+    return interrupted or int(any(cell["unexplained"] for c in found for cells in c.cells.values() for cell in cells))
 
 
 def numbers(text):
@@ -761,7 +768,7 @@ def parse():
 
 
 def leave(number, frame):
-    raise SystemExit(128 + number)
+    raise Interrupted
 
 
 def main():
