@@ -144,7 +144,7 @@ static int make_runtime(struct settings *s)
 	else
 		(void)snprintf(name, sizeof(name), "%s-%s", s->command, s->run);
 	err = runtime_make(&base, name, s->runtime, sizeof(s->runtime));
-	if (err == 0 && s->name[0] != '\0' && strstr(s->runtime, s->name) == NULL)
+	if (err == 0 && geteuid() == 0 && s->name[0] != '\0' && strstr(s->runtime, s->name) == NULL)
 		fprintf(stderr,
 			"%s: no directory can be made in /run/weir: this run is `weir ctl --name "
 			"%s`\n",

@@ -140,7 +140,7 @@ def a_program_that_is_attached_already_is_left_alone():
     for first in ("af_xdp_native", "af_xdp_generic"):
         with Lab() as lab, capture(lab, first) as live:
             for second in ("af_xdp_native", "af_xdp_generic"):
-                Refusal(lab, SOURCE, "--rx", wire.BACK_ENDS[second] % "tap0").names("tap0", "attached", "af_packet:tap0")
+                Refusal(lab, SOURCE, "--rx", wire.BACK_ENDS[second] % "tap0").names("tap0", "another weir", "af_packet:tap0")
             with Capture(lab, "-i", "tap0") as other:  # by the next best, and it says why
                 check_equal(other.start_line()["capture"][0]["backend"], "af_packet", "back end")
                 check("not af_xdp" in other.end().stderr, "no reason")
