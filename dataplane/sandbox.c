@@ -54,7 +54,8 @@ static const int allowed[] = {
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(lseek), SCMP_SYS(pread64), SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat), SCMP_SYS(poll), SCMP_SYS(ppoll),
 	/* live sources: rings are woken, interfaces asked, sources given up one by one */
-	SCMP_SYS(sendto), SCMP_SYS(recvmsg), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+	SCMP_SYS(sendto), SCMP_SYS(recvmsg), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
 	SCMP_SYS(pwrite64), SCMP_SYS(shutdown),
 	/* log, eventfds */
 	SCMP_SYS(write), SCMP_SYS(writev),

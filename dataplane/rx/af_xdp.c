@@ -146,7 +146,8 @@ struct af_xdp_port {
 	struct af_xdp_sockets sockets;
 	struct af_xdp_umem umem;
 	struct af_xdp_busy busy;
-	int wait_fd;  /* epoll: sockets and interface */
+	int wait_fd; /* epoll: the interface, and the sockets while `listening` */
+	bool listening;
 	int fence_fd; /* a packet socket: see fence() */
 	bool zero_copy;
 };
@@ -449,6 +450,21 @@ static void idle(struct af_xdp_port *p)
 	look(p);
 }
 
+/* listen_to_sockets - have the sockets wake who sleeps on wait_fd, or not. A socket in an epoll set
+ * calls back for every batch of frames, also while nobody sleeps there: measured 300 to 400 cycles
+ * a packet. So they are in it only while the worker does. What came before they are put in is
+ * reported at once. */
+static void listen_to_sockets(struct af_xdp_port *p, bool on)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+
+	if (p->listening == on)
+		return;
+	for (uint32_t i = 0; i < p->queue_count; i++)
+		(void)epoll_ctl(p->wait_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, p->queue[i].fd, &e);
+	p->listening = on;
+}
+
 static uint32_t af_xdp_pull(struct rx_port *port, struct packet *packet, uint32_t room)
 {
 	struct af_xdp_port *p = of(port);
@@ -456,6 +472,8 @@ static uint32_t af_xdp_pull(struct rx_port *port, struct packet *packet, uint32_
 
 	if (room > BURST_PACKETS)
 		room = BURST_PACKETS;
+	if (unlikely(p->listening))
+		listen_to_sockets(p, false);
 	for (uint32_t i = 0; i < p->queue_count && n < room; i++) {
 		struct af_xdp_queue *q = &p->queue[p->turn];
 
@@ -551,6 +569,7 @@ static void af_xdp_about(struct rx_port *port, struct rx_about *ret)
 
 static int af_xdp_wait_fd(struct rx_port *port)
 {
+	listen_to_sockets(of(port), true);
 	return of(port)->wait_fd;
 }
 
@@ -806,8 +825,6 @@ static int open_descriptors(struct af_xdp_port *p, struct rx_error *err)
 	p->wait_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (p->fence_fd < 0 || p->wait_fd < 0)
 		code = -errno;
-	for (uint32_t i = 0; i < p->queue_count && code == 0; i++)
-		code = watch(p->wait_fd, p->queue[i].fd);
 	if (code == 0)
 		code = watch(p->wait_fd, interface_poll_fd(&p->interface));
 	if (code < 0)

@@ -566,14 +566,16 @@ class Verdicts:
     def __init__(self):
         self.lines, self.found = [], []
 
-    def ratio(self, what, column, name, other, most, of_receiver_alone):
-        """`name` by `other`: cycles of the machine, and of what receiving adds to it; one of the two is what counts."""
-        if not (column.calm(name) and column.calm(other)):
+    def ratio(self, what, column, name, other, most, of_receiver_alone, beside=None):
+        """`name` by `other`: cycles of the machine, and of what receiving adds to it; one of the two is what counts.
+        `beside`: the column of `other`, if it is another one."""
+        beside = beside or column
+        if not (column.calm(name) and beside.calm(other)):
             return
-        all_of_it = column.cycles(name).median / column.cycles(other).median
-        added = column.above(name).median / column.above(other).median if column.above(other).median > 0 else None
+        all_of_it = column.cycles(name).median / beside.cycles(other).median
+        added = column.above(name).median / beside.above(other).median if beside.above(other).median > 0 else None
         counts = added if of_receiver_alone else all_of_it
-        if not (column.is_whole(name) and column.is_whole(other)) or counts is None:
+        if not (column.is_whole(name) and beside.is_whole(other)) or counts is None:
             verdict = "not told: packets were lost" if counts is not None else "not told: within noise"
         else:
             verdict = "yes" if counts <= most else "NO"
@@ -583,6 +585,16 @@ class Verdicts:
         self.lines.append("%-34s %-16s %-15s / %-22s machine %.3f, receiving alone %s; at most %.2f of %s: %s" % (
             what, column.title, name, other, all_of_it, "%.2f" % added if added is not None else "-", most,
             "receiving" if of_receiver_alone else "machine", verdict))
+
+    def idle(self, column, name, most):
+        """The share of a core that a receiver takes where there is nothing to receive."""
+        found = column.idle(name)
+        if found is None:
+            return
+        verdict = "yes" if found.median <= most else "NO"
+        self.found.append({"what": "idle", "receiver": name, "percent": found.median, "most": most, "verdict": verdict})
+        self.lines.append("%-34s %-16s %-15s %.2f %% of one core; at most %.0f: %s" % (
+            "an idle capture", column.title, name, found.median, most, verdict))
 
     def show(self):
         if self.lines:
@@ -600,10 +612,16 @@ def judge(columns, everybody):
     externals = [r.name for r in everybody if r.external]
     for column in columns:
         if column.title == "idle":
+            for receiver in everybody:
+                if isinstance(receiver, Weir):
+                    verdicts.idle(column, receiver.name, 1)
             continue
         xdp = best(column, ["af_xdp native", "af_xdp generic"])
         if column.title.startswith("filter"):
             verdicts.ratio("filter refuses 90 %", column, xdp, "pcap", 0.6, True)
+            whole = next((c for c in columns if "filter, " + c.title == column.title), None)
+            if whole is not None:
+                verdicts.ratio("the same, against pcap without", column, xdp, "pcap", 0.6, True, whole)
             continue
         for name, family in (("pcap", "pcap"), ("af_packet", "af_packet"), (xdp, "af_xdp")):
             other = best(column, [n for n in externals if n.startswith(family)])
