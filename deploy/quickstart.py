@@ -84,7 +84,10 @@ def stop(process, number=signal.SIGTERM):
 
 def has_ended(process):
     """Without reaping it: what it used is asked for when it is waited for."""
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True  # and has been waited for
 
 
 def wait_for(what, condition, seconds=10):
@@ -102,6 +105,25 @@ def show_pair(pair):
         pair["ts"][11:26], pair["client"]["ip"], pair["client"]["port"], pair["server"]["ip"], pair["server"]["port"],
         request["method"], request["target"], response.get("code", "-"), response.get("body_bytes", 0),
         pair.get("latency_ns", 0) / 1e6), flush=True)
+
+
+def follow(path, is_over):
+    """Whole lines of a file that is being written, until `is_over`."""
+    while not os.path.exists(path):
+        if is_over():
+            return
+        time.sleep(0.01)
+    with open(path, encoding="utf-8") as f:
+        line = ""
+        while True:
+            line += f.readline()
+            if line.endswith("\n"):
+                yield line
+                line = ""
+            elif is_over():
+                return
+            else:
+                time.sleep(0.01)
 
 
 def machine_busy_seconds():
@@ -165,29 +187,33 @@ class Quickstart:
 
     def run(self, source, shown):
         """Capture with `source` while the client works. Returns what became of it."""
-        ledger = os.path.join(self.work, "out", "ledger.json")
-        os.makedirs(os.path.dirname(ledger), exist_ok=True)
-        os.chmod(os.path.dirname(ledger), 0o777)  # capture does not run as root
+        out = tempfile.mkdtemp(dir=self.work)
+        os.chmod(out, 0o777)  # capture does not run as root
+        ledger, pairs = os.path.join(out, "ledger.json"), os.path.join(out, "pairs.jsonl")
         self.capture = subprocess.Popen(
-            self.inside("tap") + [self.weir, "capture", *source, "tcp", "port", str(PORT), "--output", "-", "--headers", "none",
-                                  "--ledger", ledger, "--stats-interval", "1h"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.inside("tap") + [self.weir, "capture", *source, "tcp", "port", str(PORT), "--output", pairs, "--headers", "none",
+                                  "--ring", "64m", "--ledger", ledger, "--stats-interval", "1h"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        capture = self.capture
         result = {"matched": 0, "start": None, "stderr": []}
         begun = threading.Event()
 
         def read_records():
-            for line in self.capture.stdout:
+            """The first ones as they come. The file takes the rest: a live capture waits for nobody, least of all for a script."""
+            left = shown
+            for line in follow(pairs, lambda: has_ended(capture)):
                 record = json.loads(line)
                 if record["type"] == "start":
                     result["start"] = record
                     begun.set()
-                elif record["type"] == "pair" and record["outcome"] == "paired":
-                    if result["matched"] < shown:
-                        show_pair(record)
-                    result["matched"] += 1
+                elif record["type"] == "pair" and record["outcome"] == "paired" and left > 0:
+                    show_pair(record)
+                    left -= 1
+                if begun.is_set() and left == 0:
+                    return
 
         def read_messages():
-            for line in self.capture.stderr:
+            for line in capture.stderr:
                 result["stderr"].append(line.decode().rstrip())
 
         readers = [threading.Thread(target=read_records), threading.Thread(target=read_messages)]
@@ -207,6 +233,9 @@ class Quickstart:
         result["cpu"] = used.ru_utime + used.ru_stime
         result["ledger"] = json.load(open(ledger, encoding="ascii")) if os.path.exists(ledger) else None
         self.capture = None
+        if os.path.exists(pairs):
+            with open(pairs, "rb") as f:
+                result["matched"] = sum(b'"outcome":"paired"' in line for line in f)
         return result
 
 
