@@ -727,9 +727,9 @@ def run(options):
             run_cells(lab, method, options, everybody, columns, folder)
             if "limit" in options.only:
                 run_limits(lab, method, options, everybody, folder, limits)
-    except (Interrupted, KeyboardInterrupt):
+    except Interrupted as signal_name:
         interrupted = 130
-        print("# interrupted: what follows is of the measurements until then")
+        print("# ended by %s: what follows is of the measurements until then" % signal_name)
     found = [c for c, _ in columns]
     about["load_after"] = os.getloadavg()[0]
     names = [r.name for r in everybody]
@@ -786,12 +786,12 @@ def parse():
 
 
 def leave(number, frame):
-    raise Interrupted
+    raise Interrupted(signal.Signals(number).name)
 
 
 def main():
     options = parse()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
     try:
         return run(options)
