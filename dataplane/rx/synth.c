@@ -1,7 +1,7 @@
 /* synth - invents HTTP traffic, so that tests and benchmarks need no network and no file.
  *
  *     open     every connection: SYN, SYN/ACK, ACK
- *     talk     in rounds; a round visits the connections in groups of GROUP: the
+ *     talk     in rounds; a round visits the connections in groups of `group`: the
  *              requests of a whole group, `pipelining` for each connection, then
  *              their responses. Who receives a message acknowledges every second
  *              segment of it but the last, which the next message acknowledges
@@ -16,8 +16,14 @@
  * The n-th exchange of all asks for /n, and its response says X-Number: n, so a pair
  * that was shifted shows. The same argument gives the same bytes, always.
  *
- * Segments are copied from the two messages, made once; only headers, the number and the
- * checksum, which is a sum over what changes, are written per packet.
+ * Nothing is copied per packet: of each segment of the two messages some frames are kept with
+ * its payload in place (`struct stock`), and only headers, the number and the checksum, which is
+ * a sum over what changes, are written. So a packet costs about what a port costs that finds it in
+ * memory, and what is measured is the rest of the pipeline.
+ *
+ * `group` and `scatter` say how far apart the packets of a connection are: at a million
+ * connections everything that a stage keeps of one has left the caches before its next
+ * packet comes.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -33,7 +39,6 @@
 #include "dataplane/shm/settings.h"
 
 enum {
-	GROUP = 32,
 	NUMBER_DIGITS = 12,
 	OPENING_PACKETS = 3,
 	CLOSING_PACKETS = 3,
@@ -43,9 +48,12 @@ enum {
 	TCP_BYTES = 20,
 	SYN_OPTION_BYTES = 8,
 	HEADERS_MAX = ETHERNET_BYTES + IPV6_BYTES + TCP_BYTES + SYN_OPTION_BYTES,
+	HOST_BYTES = 2, /* the part of an address that tells clients apart */
 	SERVER_PORT = 80,
 	CLIENT_PORT_FIRST = 10000,
 	CLIENT_PORTS = 50000, /* per client address */
+	STOCK_FRAMES = 4096,  /* as the ring of a port has */
+	STOCK_BYTES_MAX = 64 << 20,
 };
 
 #define FIRST_TS_NS (UINT64_C(1735689600) * CLOCK_SECOND_NS) /* 2025-01-01 */
@@ -54,7 +62,7 @@ enum {
 
 struct plan {
 	uint64_t packets, pairs, seconds, rate; /* of the first three all but one are 0 */
-	uint64_t size, request, connections, pipelining, mss, seed, v6;
+	uint64_t size, request, connections, pipelining, group, scatter, mss, seed, v6;
 	double disorder, loss, duplicates;
 };
 
@@ -72,6 +80,8 @@ static const struct rx_option synth_options[] = {
 	BYTES(request,     80, 64, 1 << 20, "of each request")
 	COUNT(connections, 50, 1, 1 << 22, "keep-alive connections")
 	COUNT(pipelining,  1, 1, 1 << 16, "requests that a client sends before it waits")
+	COUNT(group,       32, 1, 1 << 22, "connections that ask before the first of them is answered")
+	COUNT(scatter,     0, 0, 1, "1: connections that were opened one after the other do not talk one after the other")
 	BYTES(mss,         1460, 1, 65000, "payload of a segment, at most")
 	COUNT(seed,        1, 0, UINT64_MAX, "of everything that looks random")
 	COUNT(v6,          0, 0, 1, "1: IPv6")
@@ -84,11 +94,19 @@ static const struct rx_option synth_options[] = {
 
 /* ---- the two messages ---- */
 
+/* Frames that have the payload of one segment in place, used in turns: so many that none is used
+ * again before it was given back. */
+struct stock {
+	uint8_t *frames; /* NULL: there are none, the payload is copied */
+	uint32_t next, count;
+};
+
 struct message {
 	uint8_t *bytes;
 	uint32_t length, segments;
 	uint32_t number_at;    /* where its number goes */
 	uint32_t *segment_sum; /* of each segment's bytes, as if the number were zeros */
+	struct stock *stock;   /* of each segment */
 };
 
 /* sum16 - of big-endian 16-bit words, not yet folded; a last odd byte is a high one. */
@@ -122,7 +140,8 @@ static int message_cut(struct message *m, uint32_t mss)
 {
 	m->segments = (m->length + mss - 1) / mss;
 	m->segment_sum = calloc(m->segments, sizeof(*m->segment_sum));
-	if (m->segment_sum == NULL)
+	m->stock = calloc(m->segments, sizeof(*m->stock));
+	if (m->segment_sum == NULL || m->stock == NULL)
 		return -ENOMEM;
 	memset(m->bytes + m->number_at, 0, NUMBER_DIGITS);
 	for (uint32_t i = 0; i < m->segments; i++)
@@ -164,6 +183,9 @@ static int response_make(struct message *m, uint32_t body_bytes, uint32_t mss)
 
 static void message_free(struct message *m)
 {
+	for (uint32_t i = 0; m->stock != NULL && i < m->segments; i++)
+		free(m->stock[i].frames);
+	free(m->stock);
 	free(m->bytes);
 	free(m->segment_sum);
 }
@@ -185,8 +207,16 @@ struct segment {
 
 /* A frame being put together or held back. */
 struct slot {
-	uint8_t *frame;
+	uint8_t *frame; /* its own, or one of a stock */
 	uint32_t bytes;
+	uint8_t *own;
+};
+
+/* The headers of one side's frames with all that never changes, and the sums over that. */
+struct heading {
+	uint8_t bytes[HEADERS_MAX];
+	uint64_t ip_sum, tcp_sum;
+	uint32_t host_at, port_at; /* what tells clients apart */
 };
 
 struct synth_port {
@@ -212,11 +242,16 @@ struct synth_port {
 	bool held, held_due;                           /* `spare` holds a packet; it is its turn */
 	uint64_t lose_below, swap_below, repeat_below; /* portions of 2^32 */
 	uint32_t cut_bytes;
+	struct heading heading[2]; /* [1]: from the client */
 	struct slot slot[BURST_PACKETS], spare;
 	uint32_t last; /* slot of the packet given last */
 	/* set-up */
-	uint32_t connections, mss;
-	uint64_t pipelining, pairs, rate, seed;
+	uint32_t connections, mss, group_size;
+	uint32_t stride; /* from a connection to the one that talks next */
+	uint32_t frame_bytes, headers_bytes;
+	uint64_t pipelining, pairs, seed;
+	uint64_t quota, quota_more; /* exchanges of each connection; the first so many have one more */
+	uint64_t rate, tick_ns, tick_rest; /* from packet to packet */
 	bool v6;
 	uint8_t *frames;
 };
@@ -239,7 +274,15 @@ static uint64_t mix(uint64_t x)
 /* quota - exchanges of a connection in all. */
 static uint64_t quota(const struct synth_port *p, uint32_t connection)
 {
-	return p->pairs / p->connections + (connection < p->pairs % p->connections);
+	return p->quota + (connection < p->quota_more);
+}
+
+/* talker - the connection whose turn it is in a round. The first is always the first. */
+static uint32_t talker(const struct synth_port *p)
+{
+	if (likely(p->stride == 1))
+		return p->connection;
+	return (uint32_t)((uint64_t)p->connection * p->stride % p->connections);
 }
 
 /* batch - its exchanges of this round. */
@@ -254,7 +297,7 @@ static uint32_t batch(const struct synth_port *p, uint32_t connection)
 static struct segment speak(const struct synth_port *p, uint32_t connection, bool from_client,
 			    uint64_t requests, uint64_t responses)
 {
-	uint64_t isn = mix(p->seed ^ mix(connection));
+	uint64_t isn = mix(p->seed + connection);
 	uint32_t client = (uint32_t)isn + 1 + (uint32_t)requests * p->request.length;
 	uint32_t server = (uint32_t)(isn >> 32) + 1 + (uint32_t)responses * p->response.length;
 
@@ -325,7 +368,7 @@ static struct segment next_filling(struct synth_port *p)
 static void turn(struct synth_port *p)
 {
 	uint32_t left = p->connections - p->group;
-	uint32_t group_end = p->group + (left < GROUP ? left : GROUP);
+	uint32_t group_end = p->group + (left < p->group_size ? left : p->group_size);
 
 	if (++p->connection < group_end)
 		return;
@@ -348,19 +391,19 @@ static void next_batch(struct synth_port *p)
 	p->exchange = 0;
 	do
 		turn(p);
-	while (p->phase == PHASE_TALK && batch(p, p->connection) == 0);
+	while (p->phase == PHASE_TALK && batch(p, talker(p)) == 0);
 }
 
 /* next_talking - a segment of a message, or the acknowledgement of the one before. */
 static struct segment next_talking(struct synth_port *p)
 {
 	const struct message *m = p->responding ? &p->response : &p->request;
-	uint32_t all = batch(p, p->connection);
+	uint32_t connection = talker(p), all = batch(p, connection);
 	bool from_client = p->responding == p->ack_due;
 	/* Servers begin when the whole batch of requests is there. */
 	uint64_t requests = p->done + (p->responding ? all : p->exchange);
 	uint64_t responses = p->done + (p->responding ? p->exchange : 0);
-	struct segment s = speak(p, p->connection, from_client, requests, responses);
+	struct segment s = speak(p, connection, from_client, requests, responses);
 	uint32_t offset = p->segment * p->mss;
 
 	if (p->ack_due) {
@@ -371,7 +414,7 @@ static struct segment next_talking(struct synth_port *p)
 	s.seq += offset;
 	s.message = m;
 	s.index = p->segment++;
-	s.number = (p->done + p->exchange) * p->connections + p->connection + 1;
+	s.number = (p->done + p->exchange) * p->connections + connection + 1;
 	if (p->segment < m->segments) {
 		p->ack_due = p->segment % 2 == 0;
 		return s;
@@ -409,14 +452,12 @@ static uint8_t *put32(uint8_t *at, uint32_t v)
 	return at + sizeof(v);
 }
 
-/* put_address - of the server, or of the client that `connection` belongs to. */
-static uint8_t *put_address(uint8_t *at, const struct synth_port *p, uint32_t connection,
-			    bool client)
+/* put_address - of the server, or of the clients but for what tells them apart. */
+static uint8_t *put_address(uint8_t *at, bool v6, bool client)
 {
-	uint32_t host = client ? connection / CLIENT_PORTS + 1 : 1;
-	uint32_t net = client ? 1 : 0;
+	uint32_t net = client ? 1 : 0, host = client ? 0 : 1;
 
-	if (!p->v6)
+	if (!v6)
 		return put32(at, 10u << 24 | net << 16 | host); /* 10.0.0.1, 10.1.0.0/16 */
 	at = put32(at, UINT32_C(0xfd000000));                   /* fd00::1, fd00::1:0:0/96 */
 	at = put32(at, 0);
@@ -424,36 +465,43 @@ static uint8_t *put_address(uint8_t *at, const struct synth_port *p, uint32_t co
 	return put32(at, host);
 }
 
-static uint8_t *put_ethernet(uint8_t *at, const struct segment *s, bool v6)
+static uint8_t *put_ethernet(uint8_t *at, bool from_client, bool v6)
 {
 	/* Locally administered; the last byte tells server and client apart. */
 	static const uint8_t station[2][6] = { { 2, 0, 0, 0, 0, 1 }, { 2, 0, 0, 0, 0, 2 } };
 
-	memcpy(at, station[!s->from_client], 6);
-	memcpy(at + 6, station[s->from_client], 6);
+	memcpy(at, station[!from_client], 6);
+	memcpy(at + 6, station[from_client], 6);
 	return put16(at + 12, v6 ? 0x86dd : 0x0800);
 }
 
-/* put_ip - Returns where TCP begins; *ret_sum is the sum of the pseudo header (RFC 9293 3.1). */
-static uint8_t *put_ip(uint8_t *at, const struct synth_port *p, const struct segment *s,
-		       uint32_t tcp_bytes, uint64_t *ret_sum)
+static void put_ip(uint8_t *at, bool v6)
 {
-	uint8_t *address = at + (p->v6 ? 8 : 12), *end;
-
-	end = put_address(address, p, s->connection, s->from_client);
-	end = put_address(end, p, s->connection, !s->from_client);
-	*ret_sum = sum16(address, (size_t)(end - address)) + IPPROTO_TCP + tcp_bytes;
-	if (p->v6) {
+	if (v6) {
 		put32(at, UINT32_C(0x60000000));
-		put16(at + 4, tcp_bytes);
-		put16(at + 6, IPPROTO_TCP << 8 | 64); /* next header, hop limit */
-		return end;
+		put32(at + 4, IPPROTO_TCP << 8 | 64); /* next header, hop limit */
+		return;
 	}
-	put32(at, UINT32_C(0x45000000) | (IPV4_BYTES + tcp_bytes));
+	put32(at, UINT32_C(0x45000000));
 	put32(at + 4, UINT32_C(0x00004000)); /* do not fragment */
 	put32(at + 8, UINT32_C(64) << 24 | IPPROTO_TCP << 16);
-	put16(at + 10, (uint16_t)~fold(sum16(at, IPV4_BYTES)));
-	return end;
+}
+
+static void heading_make(struct heading *h, bool from_client, bool v6)
+{
+	uint8_t *ip = put_ethernet(h->bytes, from_client, v6);
+	uint8_t *source = ip + (v6 ? 8 : 12), *target, *tcp;
+
+	put_ip(ip, v6);
+	target = put_address(source, v6, from_client);
+	tcp = put_address(target, v6, !from_client);
+	put16(tcp + (from_client ? 2 : 0), SERVER_PORT);
+	put16(tcp + 14, 0xffff); /* the window */
+	h->host_at = (uint32_t)((from_client ? target : tcp) - h->bytes) - HOST_BYTES;
+	h->port_at = (uint32_t)(tcp - h->bytes) + (from_client ? 0 : 2);
+	h->ip_sum = sum16(ip, IPV4_BYTES);
+	/* The pseudo header (RFC 9293 3.1) but for the length, and what there is of the header. */
+	h->tcp_sum = sum16(source, (size_t)(tcp - source)) + IPPROTO_TCP + sum16(tcp, TCP_BYTES);
 }
 
 /* put_options - on SYNs: a window scale, because pipelined responses exceed 64 KiB. */
@@ -486,46 +534,72 @@ static uint64_t put_number(uint8_t *payload, const struct segment *s, uint32_t m
 	return sum;
 }
 
-/* put_payload - Returns its bytes, adding their sum to *sum. */
-static uint32_t put_payload(uint8_t *at, const struct synth_port *p, const struct segment *s,
-			    uint64_t *sum)
+/* frame_for - where the segment is put together; its payload, but for the number, is there. */
+static uint8_t *frame_for(const struct synth_port *p, const struct segment *s, struct slot *slot)
 {
 	const struct message *m = s->message;
-	uint32_t bytes;
+	struct stock *stock = m == NULL ? NULL : &m->stock[s->index];
 
-	if (m == NULL)
-		return 0;
-	bytes = segment_bytes(m, p->mss, s->index);
-	memcpy(at, m->bytes + (size_t)s->index * p->mss, bytes);
-	*sum += m->segment_sum[s->index] + put_number(at, s, p->mss, bytes);
-	return bytes;
+	if (stock == NULL)
+		return slot->own;
+	if (unlikely(stock->frames == NULL)) {
+		memcpy(slot->own + p->headers_bytes, m->bytes + (size_t)s->index * p->mss,
+		       segment_bytes(m, p->mss, s->index));
+		return slot->own;
+	}
+	if (++stock->next == stock->count)
+		stock->next = 0;
+	return stock->frames + (size_t)stock->next * p->frame_bytes;
 }
 
-static uint8_t *put_tcp(uint8_t *at, const struct segment *s, uint32_t header_bytes)
+static uint64_t halves(uint32_t v)
 {
-	uint32_t port = CLIENT_PORT_FIRST + s->connection % CLIENT_PORTS;
+	return (v >> 16) + (v & 0xffff);
+}
 
-	put16(at, s->from_client ? port : SERVER_PORT);
-	put16(at + 2, s->from_client ? SERVER_PORT : port);
-	put32(at + 4, s->seq);
-	put32(at + 8, s->ack);
-	put32(at + 12, header_bytes / 4 << 28 | (uint32_t)s->flags << 16 | 0xffff);
-	return put32(at + 16, 0);
+/* put_headers - all of them; `payload_sum` is of what follows the TCP header. */
+static void put_headers(uint8_t *frame, const struct synth_port *p, const struct segment *s,
+			uint32_t options, uint32_t payload_bytes, uint64_t payload_sum)
+{
+	const struct heading *h = &p->heading[s->from_client];
+	uint32_t host = s->connection / CLIENT_PORTS + 1;
+	uint32_t port = CLIENT_PORT_FIRST + s->connection % CLIENT_PORTS;
+	uint32_t tcp_bytes = TCP_BYTES + options, flags = tcp_bytes / 4 << 12 | s->flags;
+	uint8_t *ip = frame + ETHERNET_BYTES, *tcp = frame + p->headers_bytes - TCP_BYTES;
+
+	tcp_bytes += payload_bytes;
+	memcpy(frame, h->bytes, ETHERNET_BYTES + IPV4_BYTES + TCP_BYTES);
+	if (p->v6)
+		memcpy(frame + ETHERNET_BYTES + IPV4_BYTES + TCP_BYTES,
+		       h->bytes + ETHERNET_BYTES + IPV4_BYTES + TCP_BYTES, IPV6_BYTES - IPV4_BYTES);
+	put16(frame + h->host_at, host);
+	put16(frame + h->port_at, port);
+	if (p->v6) {
+		put16(ip + 4, tcp_bytes);
+	} else {
+		put16(ip + 2, IPV4_BYTES + tcp_bytes);
+		put16(ip + 10, (uint16_t)~fold(h->ip_sum + host + IPV4_BYTES + tcp_bytes));
+	}
+	put32(tcp + 4, s->seq);
+	put32(tcp + 8, s->ack);
+	put16(tcp + 12, flags);
+	put16(tcp + 16, (uint16_t)~fold(h->tcp_sum + host + port + tcp_bytes + halves(s->seq) +
+					halves(s->ack) + flags + payload_sum));
 }
 
 static void build(const struct synth_port *p, const struct segment *s, struct slot *ret)
 {
-	uint32_t ip_bytes = p->v6 ? IPV6_BYTES : IPV4_BYTES;
-	uint8_t *ip = put_ethernet(ret->frame, s, p->v6), *tcp = ip + ip_bytes;
-	uint32_t options = put_options(tcp + TCP_BYTES, p, s->flags);
-	uint32_t header_bytes = TCP_BYTES + options, bytes;
-	uint64_t payload_sum = 0, sum;
+	uint8_t *frame = frame_for(p, s, ret), *payload = frame + p->headers_bytes;
+	uint32_t options = put_options(payload, p, s->flags), bytes = 0;
+	uint64_t sum = sum16(payload, options);
 
-	bytes = put_payload(tcp + header_bytes, p, s, &payload_sum);
-	put_ip(ip, p, s, header_bytes + bytes, &sum);
-	put_tcp(tcp, s, header_bytes);
-	put16(tcp + 16, (uint16_t)~fold(sum + payload_sum + sum16(tcp, header_bytes)));
-	ret->bytes = ETHERNET_BYTES + ip_bytes + header_bytes + bytes;
+	if (s->message != NULL) {
+		bytes = segment_bytes(s->message, p->mss, s->index);
+		sum = s->message->segment_sum[s->index] + put_number(payload, s, p->mss, bytes);
+	}
+	put_headers(frame, p, s, options, bytes, sum);
+	ret->frame = frame;
+	ret->bytes = p->headers_bytes + options + bytes;
 }
 
 /* ---- what becomes of a segment ---- */
@@ -547,8 +621,8 @@ static void give(struct synth_port *p, uint32_t index, struct packet *packet)
 	packet->link = LINK_ETHERNET;
 	packet->iface = 0;
 	p->last = index;
-	p->ts_ns += CLOCK_SECOND_NS / p->rate;
-	p->ts_rest += CLOCK_SECOND_NS % p->rate;
+	p->ts_ns += p->tick_ns;
+	p->ts_rest += p->tick_rest;
 	if (p->ts_rest >= p->rate) {
 		p->ts_rest -= p->rate;
 		p->ts_ns++;
@@ -560,6 +634,7 @@ static void give_again(struct synth_port *p, struct packet *packet)
 {
 	struct slot *to = &p->slot[p->used];
 
+	to->frame = to->own;
 	memmove(to->frame, p->slot[p->last].frame, p->slot[p->last].bytes);
 	to->bytes = p->slot[p->last].bytes;
 	p->repeat = false;
@@ -652,24 +727,77 @@ static int plan_length(struct synth_port *p, const struct plan *plan, struct rx_
 		return -EINVAL;
 	}
 	p->pairs = (packets - frame) / each;
+	p->quota = p->pairs / p->connections;
+	p->quota_more = p->pairs % p->connections;
 	p->fill_left = (packets - frame) % each;
 	return 0;
+}
+
+/* stock_make - `count` frames with the payload of a segment. Without the memory they are copied. */
+static void stock_make(const struct synth_port *p, struct message *m, uint32_t index,
+		       uint32_t count)
+{
+	uint8_t *frames = aligned_alloc(CACHE_LINE_BYTES, (size_t)count * p->frame_bytes);
+	uint32_t bytes = segment_bytes(m, p->mss, index);
+
+	m->stock[index] = (struct stock){ .frames = frames, .count = count };
+	for (uint32_t i = 0; frames != NULL && i < count; i++)
+		memcpy(frames + (size_t)i * p->frame_bytes + p->headers_bytes,
+		       m->bytes + (size_t)index * p->mss, bytes);
+}
+
+static void stocks_make(struct synth_port *p)
+{
+	uint32_t kinds = p->request.segments + p->response.segments;
+	uint32_t count = STOCK_FRAMES / kinds + 1;
+
+	/* A burst, a packet held back, and one that is being made. */
+	if (count < BURST_PACKETS + 2)
+		count = BURST_PACKETS + 2;
+	if ((uint64_t)count * kinds * p->frame_bytes > STOCK_BYTES_MAX)
+		return;
+	for (uint32_t i = 0; i < p->request.segments; i++)
+		stock_make(p, &p->request, i, count);
+	for (uint32_t i = 0; i < p->response.segments; i++)
+		stock_make(p, &p->response, i, count);
 }
 
 static int frames_make(struct synth_port *p)
 {
 	uint32_t longest = p->request.length > p->response.length ? p->request.length
 								  : p->response.length;
-	size_t frame_bytes = HEADERS_MAX + (longest < p->mss ? longest : p->mss);
+	uint32_t bytes = HEADERS_MAX + (longest < p->mss ? longest : p->mss);
 
-	frame_bytes = (frame_bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
-	p->frames = malloc(frame_bytes * (BURST_PACKETS + 1));
+	p->frame_bytes = (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES;
+	p->frames = aligned_alloc(CACHE_LINE_BYTES, (size_t)p->frame_bytes * (BURST_PACKETS + 1));
 	if (p->frames == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < BURST_PACKETS; i++)
-		p->slot[i].frame = p->frames + i * frame_bytes;
-	p->spare.frame = p->frames + BURST_PACKETS * frame_bytes;
+		p->slot[i].own = p->frames + (size_t)i * p->frame_bytes;
+	p->spare.own = p->frames + (size_t)BURST_PACKETS * p->frame_bytes;
+	stocks_make(p);
 	return 0;
+}
+
+/* stride_of - near the golden section of `n` and without a divisor in common with it: every
+ * connection comes once in a round, and two that were neighbours come far apart. */
+static uint32_t stride_of(uint32_t n)
+{
+	uint32_t stride = (uint32_t)((double)n * 0.6180339887);
+
+	for (; stride > 1; stride--) {
+		uint32_t a = n, b = stride;
+
+		while (b != 0) {
+			uint32_t rest = a % b;
+
+			a = b;
+			b = rest;
+		}
+		if (a == 1)
+			return stride;
+	}
+	return 1;
 }
 
 static void synth_close(struct rx_port *port)
@@ -697,9 +825,16 @@ static struct synth_port *port_make(const struct plan *plan, uint64_t snaplen_by
 	p->connections = (uint32_t)plan->connections;
 	p->pipelining = plan->pipelining;
 	p->mss = (uint32_t)plan->mss;
+	p->group_size = (uint32_t)plan->group;
+	p->stride = plan->scatter != 0 ? stride_of(p->connections) : 1;
 	p->rate = plan->rate;
-	p->seed = plan->seed;
+	p->tick_ns = CLOCK_SECOND_NS / plan->rate;
+	p->tick_rest = CLOCK_SECOND_NS % plan->rate;
+	p->seed = mix(plan->seed);
 	p->v6 = plan->v6 != 0;
+	p->headers_bytes = ETHERNET_BYTES + (p->v6 ? IPV6_BYTES : IPV4_BYTES) + TCP_BYTES;
+	heading_make(&p->heading[0], false, p->v6);
+	heading_make(&p->heading[1], true, p->v6);
 	p->random = mix(plan->seed);
 	p->lose_below = portion(plan->loss);
 	p->swap_below = portion(plan->disorder);

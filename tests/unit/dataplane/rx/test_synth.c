@@ -195,6 +195,13 @@ static void packets_and_pairs_are_as_many_as_the_help_says(void **state)
 		  200000 },
 		/* 6 segments and 2 acknowledgements of the response, 2 segments of the request */
 		{ "pairs=7,connections=2,size=5k,mss=1k,request=2k", 12 + 7 * 10, 7, 2048, 5120 },
+		{ "pairs=500,connections=60,group=7,scatter=1", 360 + 500 * 2, 500, 80, 1024 },
+		{ "pairs=50,connections=7,group=64,scatter=1,pipelining=2", 42 + 50 * 2, 50, 80,
+		  1024 },
+		{ "pairs=3,connections=1,scatter=1", 6 + 3 * 2, 3, 80, 1024 },
+		/* more segments than frames are kept for */
+		{ "pairs=2,connections=2,size=1000000,mss=100", 12 + 2 * (1 + 10001 + 5000), 2, 80,
+		  1000000 },
 	};
 
 	(void)state;
@@ -219,6 +226,76 @@ static void numbers_survive_being_cut_into_single_bytes(void **state)
 	(void)state;
 	assert_int_equal(pairs_of(s, 80, response_bytes(10)), 30);
 	forget(s);
+}
+
+/* The client ports of data packets in the order in which they come. */
+static uint32_t talkers(const char *argument, uint16_t *ret, uint32_t room)
+{
+	struct rx_open how = how_default();
+	struct packet packet[BURST_PACKETS];
+	struct rx_port *port;
+	uint32_t n, found = 0;
+
+	inputs_name(0, NULL);
+	how.argument = argument;
+	port = port_open("synth", &how);
+	while ((n = backend("synth")->pull(port, packet, BURST_PACKETS)) > 0) {
+		for (uint32_t i = 0; i < n; i++) {
+			uint32_t bytes;
+			const uint8_t *tcp = tcp_of(&packet[i], &bytes);
+
+			if (bytes > (uint32_t)(tcp[12] >> 4) * 4 && found < room)
+				ret[found++] = be16_at(tcp) == 80 ? be16_at(tcp + 2) : be16_at(tcp);
+		}
+		backend("synth")->give_back(port);
+	}
+	backend("synth")->close(port);
+	return found;
+}
+
+static void a_group_asks_before_it_is_answered(void **state)
+{
+	uint16_t port[8];
+
+	(void)state;
+	assert_int_equal(talkers("pairs=4,connections=4,group=2", port, 8), 8);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(port[i], 10000 + i / 4 * 2 + i % 2);
+}
+
+static void scattered_neighbours_talk_far_apart(void **state)
+{
+	uint16_t port[64];
+
+	(void)state;
+	assert_int_equal(talkers("pairs=32,connections=32,scatter=1", port, 64), 64);
+	assert_int_equal(port[0], 10000);
+	for (int i = 1; i < 32; i++)
+		assert_true(abs(port[i] - port[i - 1]) > 2);
+	assert_memory_equal(port, port + 32, 32 * sizeof(port[0]));
+}
+
+/* Each frame of a burst is a frame of its own until the burst is given back. */
+static void no_two_packets_of_a_burst_share_bytes(void **state)
+{
+	struct rx_open how = how_default();
+	struct packet packet[BURST_PACKETS];
+	struct rx_port *port;
+	uint32_t n;
+
+	(void)state;
+	inputs_name(0, NULL);
+	how.argument = "pairs=3000,connections=100,size=10,request=90,group=100,disorder=0.1,"
+		       "duplicates=0.1";
+	port = port_open("synth", &how);
+	while ((n = backend("synth")->pull(port, packet, BURST_PACKETS)) > 0) {
+		for (uint32_t i = 0; i < n; i++)
+			for (uint32_t j = 0; j < i; j++)
+				assert_true(packet[i].frame >= packet[j].frame + 64 ||
+					    packet[j].frame >= packet[i].frame + 64);
+		backend("synth")->give_back(port);
+	}
+	backend("synth")->close(port);
 }
 
 static void the_last_packet_is_where_the_rate_puts_it(void **state)
@@ -316,6 +393,8 @@ static void arguments_that_make_no_sense_are_refused_by_name(void **state)
 		{ "mss=", "mss=: a size" },
 		{ "mss=-1", "mss=-1: a size" },
 		{ "connections=0", "connections=0: a number from 1 to 4194304" },
+		{ "group=0", "group=0: a number from 1 to" },
+		{ "scatter=2", "scatter=2: a number from 0 to 1" },
 		{ "connections=1k", "connections=1k: a number" },
 		{ "pairs=0", "pairs=0: a number from 1 to" },
 		{ "seed=18446744073709551616", "seed=18446744073709551616: a number" },
@@ -358,6 +437,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packets_and_pairs_are_as_many_as_the_help_says),
 		cmocka_unit_test(numbers_survive_being_cut_into_single_bytes),
+		cmocka_unit_test(a_group_asks_before_it_is_answered),
+		cmocka_unit_test(scattered_neighbours_talk_far_apart),
+		cmocka_unit_test(no_two_packets_of_a_burst_share_bytes),
 		cmocka_unit_test(the_last_packet_is_where_the_rate_puts_it),
 		cmocka_unit_test(loss_is_told_and_really_missing),
 		cmocka_unit_test(duplicates_come_twice),
