@@ -8,7 +8,7 @@
  *
  *     X(id, balance, side, term, reason, meaning)
  *
- *     balance  PACKETS PAYLOAD REQUESTS RESPONSES RECORDS, or NONE for counters in no balance
+ *     balance  PACKETS PAYLOAD DATAGRAMS REQUESTS RESPONSES RECORDS, or NONE: in no balance
  *     side     IN, OUT, or BESIDE
  *     term     the word in the ledger; several lines may share a term and differ in
  *     reason   the word behind the dot (`malformed.ip_header`); "" where there is none
@@ -79,6 +79,12 @@
 	X(discarded_evicted,     PAYLOAD, OUT, "discarded", "evicted", "held bytes of flows that had to make room") \
 	X(payload_held,          PAYLOAD, OUT, "held", "(gauge)", "bytes held ahead of a hole now")
 
+#define LEDGER_DATAGRAMS(X) \
+	X(datagrams_captured,    DATAGRAMS, IN,  "captured", "", "captured UDP payload bytes of packets given a flow") \
+	X(datagrams_read,        DATAGRAMS, OUT, "read", "", "bytes that a dissector took") \
+	X(datagrams_opaque,      DATAGRAMS, OUT, "opaque", "", "bytes that no dissector reads") \
+	X(datagrams_cut,         DATAGRAMS, OUT, "cut", "reassembly", "bytes that nobody was shown: --until reassembly, --format streams")
+
 #define LEDGER_MESSAGES(X) \
 	X(requests,              REQUESTS, IN,  "requests", "", "requests seen") \
 	X(requests_paired,       REQUESTS, OUT, "paired", "", "requests with their response") \
@@ -121,18 +127,18 @@
 	X(flows_made,            NONE, BESIDE, "flows_made", "", "flows made") \
 	X(flows_expired,         NONE, BESIDE, "flows_expired", "", "flows that ended by time") \
 	X(flows_evicted,         NONE, BESIDE, "flows_evicted", "", "flows that had to make room for others") \
-	X(flows_opaque,          NONE, BESIDE, "flows_opaque", "", "connections given up: protocol unknown or no longer readable") \
+	X(flows_opaque,          NONE, BESIDE, "flows_opaque", "", "connections and UDP flows given up: protocol unknown or no longer readable") \
 	X(flows_live,            NONE, BESIDE, "flows_live", "(gauge)", "TCP connections live now") \
 	X(segments_delivered,    NONE, BESIDE, "segments_delivered", "", "TCP payloads delivered in order") \
 	X(packets_after_close,   NONE, BESIDE, "packets_after_close", "", "packets of connections that had closed") \
 	X(gap_bytes,             NONE, BESIDE, "gap_bytes", "", "bytes declared missing") \
 	X(gaps,                  NONE, BESIDE, "gaps", "", "holes declared") \
-	X(not_captured_bytes,    NONE, BESIDE, "not_captured_bytes", "", "TCP payload cut off by the snap length") \
+	X(not_captured_bytes,    NONE, BESIDE, "not_captured_bytes", "", "payload cut off by the snap length") \
 	X(conflict_bytes,        NONE, BESIDE, "conflict_bytes", "", "duplicate bytes that differ from the copy kept") \
 	X(interim,               NONE, BESIDE, "interim", "", "interim responses (1xx)") \
 	X(oneway,                NONE, BESIDE, "oneway", "", "messages without an answer by protocol") \
 	X(anomalies,             NONE, BESIDE, "anomalies", "", "messages flagged anomaly") \
-	X(opaque_bytes,          NONE, BESIDE, "opaque_bytes", "", "delivered bytes that no dissector reads") \
+	X(opaque_bytes,          NONE, BESIDE, "opaque_bytes", "", "delivered TCP bytes that no dissector reads") \
 	X(out_of_memory,         NONE, BESIDE, "out_of_memory", "", "times that something was not kept: over --worker-memory, or the machine has no more") \
 	X(clock_set,             NONE, BESIDE, "clock_set", "", "times the capture clock went back or leapt") \
 	X(turns,                 NONE, BESIDE, "turns", "", "worker turns") \
@@ -152,6 +158,7 @@
 #define LEDGER_LIST(X)                                                                             \
 	LEDGER_PACKETS(X)                                                                          \
 	LEDGER_PAYLOAD(X)                                                                          \
+	LEDGER_DATAGRAMS(X)                                                                        \
 	LEDGER_MESSAGES(X)                                                                         \
 	LEDGER_RECORDS(X)                                                                          \
 	LEDGER_BESIDE(X)
@@ -162,6 +169,7 @@ enum counter { LEDGER_LIST(LEDGER_ENUM) COUNTER_COUNT };
 enum balance {
 	BALANCE_PACKETS,
 	BALANCE_PAYLOAD,
+	BALANCE_DATAGRAMS,
 	BALANCE_REQUESTS,
 	BALANCE_RESPONSES,
 	BALANCE_RECORDS,

@@ -4,6 +4,8 @@
  *        feed(conn, side, bytes)  ---------->  message_begin / field / end
  *        gap(conn, side, bytes)                conn_skip / conn_need / conn_wait_peer
  *        close(conn, side, why)                conn_request_note / conn_become
+ *     each datagram                         the same but need, skip and wait
+ *        take(conn, side, datagram)
  *
  * A dissector turns the bytes of a connection into messages. It has no threads,
  * no I/O and no allocation of its own; everything it keeps lives in the
@@ -23,6 +25,8 @@
  *     `gap_in_body` on their message and is not the dissector's business.
  *   - After close() of both sides nothing is called any more; messages still
  *     open are ended by the host.
+ *
+ * A protocol may be spoken in datagrams too, or only: see struct over_datagrams.
  *
  * Cost: feed() must be linear in the bytes over the life of a connection. Who
  *       searches for an end (of a line, say) remembers how far he has searched:
@@ -104,6 +108,27 @@ enum resync {
 	RESYNC_OPAQUE, /* the rest of this side is only counted */
 };
 
+/* over_datagrams - how a protocol is read over UDP.
+ *
+ * Each datagram is shown once and whole: there is no order, no gap, nothing is gathered. Addresses
+ * and ports that speak to each other are a connection until nothing has come for the UDP time-out;
+ * then close() is called for both sides. Its client is the side whose first message is begun as a
+ * request. Answers belong to requests by key.
+ */
+struct over_datagrams {
+	const struct pattern *patterns; /* over the first 64 bytes of a datagram */
+	uint32_t pattern_count;
+
+	/* probe - is this one of this protocol's datagrams? Shown is its beginning, at most 256
+	 * bytes. GUESS_MORE is a maybe. The first two of each side are asked about. */
+	enum guess (*probe)(struct slice first, uint16_t port_hint);
+
+	/* take - read one. Returns how many of its bytes are done with; the rest is counted as
+	 * opaque. conn_is_cut() says that the snap length has shortened it. conn_need(),
+	 * conn_skip() and conn_wait_peer() have no meaning here; conn_full() is true. */
+	size_t (*take)(struct conn *c, enum side side, struct slice datagram);
+};
+
 struct dissector {
 	const char *name;  /* as in --dissectors and file names; lower case */
 	const char *proto; /* as in records */
@@ -116,20 +141,26 @@ struct dissector {
 	uint32_t pattern_count;
 
 	/* probe - is this the beginning of one side of this protocol?
-	 * `first` is what the side has sent so far, at most 256 bytes. Ports are a hint, never proof.
+	 * `first` is what the side has sent so far, at most 256 bytes. Ports are a hint, never
+	 * proof. NULL: spoken only where conn_become() says so.
 	 */
 	enum guess (*probe)(struct slice first, uint16_t port_hint);
 
 	/* feed - read on. Returns how many bytes of `in` are done with. `in.bytes` may be 0: after
 	 * the last skipped byte feed() is always called once, so that a message can be ended there.
+	 * NULL: not spoken over TCP; then probe, patterns and gap have nothing to say.
 	 */
 	size_t (*feed)(struct conn *c, enum side side, struct slice in);
 
-	/* gap - `bytes` are missing before whatever feed() sees next. UINT64_MAX: unknown how many. */
+	/* gap - `bytes` are missing before whatever feed() sees next. UINT64_MAX: unknown how many.
+	 */
 	enum resync (*gap)(struct conn *c, enum side side, uint64_t bytes);
 
-	/* close - nothing follows on this side. What was gathered has been offered before. May be NULL. */
+	/* close - nothing follows on this side. What was gathered has been offered before. May be
+	 * NULL. */
 	void (*close)(struct conn *c, enum side side, enum why why);
+
+	const struct over_datagrams *datagrams; /* NULL: not spoken over UDP */
 };
 
 /* ---- what the host offers ---- */
@@ -144,6 +175,10 @@ enum side conn_client(const struct conn *c);
 /* conn_is_midstream - true if the side's first bytes were not its first bytes on the wire. */
 bool conn_is_midstream(const struct conn *c, enum side side);
 
+/* conn_is_cut - true in take() if the snap length has cut bytes off the datagram's end. Messages
+ * begun in it are flagged `cut_capture`. */
+bool conn_is_cut(const struct conn *c, enum side side);
+
 /* conn_port - of a side, host order. */
 uint16_t conn_port(const struct conn *c, enum side side);
 
@@ -155,8 +190,8 @@ void conn_need(struct conn *c, enum side side, size_t bytes);
  * follow: what it does not take now, it will never see whole. */
 bool conn_full(const struct conn *c, enum side side);
 
-/* conn_skip - after what this feed() takes, the next `bytes` are body of `m` (NULL: of nothing): counted,
- * kept up to --body-limit, not shown. UINT64_MAX: until the side ends. Once per feed(). */
+/* conn_skip - after what this feed() takes, the next `bytes` are body of `m` (NULL: of nothing):
+ * counted, kept up to --body-limit, not shown. UINT64_MAX: until the side ends. Once per feed(). */
 void conn_skip(struct conn *c, enum side side, uint64_t bytes, struct message *m);
 
 /* conn_wait_peer - offer the bytes not taken again only when the other side has moved or
@@ -164,19 +199,21 @@ void conn_skip(struct conn *c, enum side side, uint64_t bytes, struct message *m
 void conn_wait_peer(struct conn *c, enum side side);
 bool conn_waited(const struct conn *c, enum side side);
 
-/* conn_take - zeroed memory that lives as long as the connection; NULL over the connection's cap. */
+/* conn_take - zeroed memory that lives as long as the connection; NULL over the connection's cap.
+ */
 void *conn_take(struct conn *c, size_t bytes);
 
-/* conn_become - from here on the connection speaks `name`, both sides, each from its first byte not yet taken;
- * NULL, or a name nobody registered: nobody reads the rest, which is counted as opaque. Messages open
- * stay open until both sides close unless they were ended. */
+/* conn_become - from here on the connection speaks `name`, both sides, each from its first byte not
+ * yet taken; NULL, or a name nobody registered: nobody reads the rest, which is counted as opaque.
+ * Messages open stay open until both sides close unless they were ended. */
 void conn_become(struct conn *c, const char *name);
 
 /* What is known of the request that a response beginning at `at` would answer. */
 enum request_known {
 	REQUEST_NONE,  /* none is open: it may only be late, conn_wait_peer() is sensible */
 	REQUEST_FOUND, /* *ret_note is its note */
-	REQUEST_LOST,  /* cannot be told any more (after a gap, over a limit): waiting does not help */
+	REQUEST_LOST,  /* cannot be told any more (after a gap, over a limit): waiting does not help
+			*/
 };
 
 /* conn_request_note - ask for that request. `key` as in message_open; changes nothing.
@@ -198,8 +235,8 @@ void message_note(struct message *m, uint64_t note);
 /* message_wants - false if no output asks for this field: spare the work. */
 bool message_wants(const struct message *m, uint16_t field);
 
-/* message_text, _pair, _number - add a field. Copied at once. Beyond the head limit or the limit of pairs
- * a field is left out and the message flagged `head_cut`. */
+/* message_text, _pair, _number - add a field. Copied at once. Beyond the head limit or the limit of
+ * pairs a field is left out and the message flagged `head_cut`. */
 void message_text(struct message *m, uint16_t field, struct slice value);
 void message_pair(struct message *m, uint16_t field, struct slice name, struct slice value);
 void message_number(struct message *m, uint16_t field, uint64_t value);
@@ -211,7 +248,8 @@ void message_failed(struct message *m);
 /* message_head - the head ends before `end` (points into `in`, may be one past its last byte). */
 void message_head(struct message *m, const uint8_t *end);
 
-/* message_end - the message ends before `end`; NULL: at the last byte seen of its side. `m` is gone. */
+/* message_end - the message ends before `end`; NULL: at the last byte seen of its side. `m` is
+ * gone. */
 void message_end(struct message *m, const uint8_t *end);
 
 #endif

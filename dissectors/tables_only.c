@@ -14,6 +14,7 @@
 void *conn_state(struct conn *c) { (void)c; NEVER; }
 enum side conn_client(const struct conn *c) { (void)c; NEVER; }
 bool conn_is_midstream(const struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
+bool conn_is_cut(const struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
 uint16_t conn_port(const struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
 void conn_need(struct conn *c, enum side s, size_t n) { (void)c, (void)s, (void)n; NEVER; }
 bool conn_full(const struct conn *c, enum side s) { (void)c, (void)s; NEVER; }

@@ -15,14 +15,15 @@
 static const enum counter main_counter[] = {
 	[BALANCE_PACKETS] = C_to_flow,
 	[BALANCE_PAYLOAD] = C_payload_delivered,
+	[BALANCE_DATAGRAMS] = C_datagrams_read,
 	[BALANCE_REQUESTS] = C_requests_paired,
 	[BALANCE_RESPONSES] = C_responses_paired,
 };
 
 static const char *const balance_name[] = {
-	[BALANCE_PACKETS] = "packets",   [BALANCE_PAYLOAD] = "payload",
-	[BALANCE_REQUESTS] = "requests", [BALANCE_RESPONSES] = "responses",
-	[BALANCE_RECORDS] = "records",
+	[BALANCE_PACKETS] = "packets",     [BALANCE_PAYLOAD] = "payload",
+	[BALANCE_DATAGRAMS] = "datagrams", [BALANCE_REQUESTS] = "requests",
+	[BALANCE_RESPONSES] = "responses", [BALANCE_RECORDS] = "records",
 };
 static_assert(array_count(balance_name) == BALANCE_NONE, "every balance has a name");
 
@@ -462,7 +463,7 @@ static void say_side(struct row *r, const struct books_side *side, const char *a
 static void say_balance(struct row *r, const struct balance_sheet *s, const char *always)
 {
 	/* Bytes say so themselves: `payload 4213321 B`, not `captured 4213321`. */
-	if (strcmp(s->name, "payload") == 0)
+	if (strcmp(s->name, "payload") == 0 || strcmp(s->name, "datagrams") == 0)
 		say(r, "%llu B", (unsigned long long)s->in.term[0].value);
 	else if (!s->checkable)
 		say(r, "%s unknown", s->in.term[0].term);
@@ -572,6 +573,9 @@ static uint32_t build_rows(struct row *rows, const struct books *b)
 	telling_row(rows, &count, b, &s);
 	total_sheet(&s, b, BALANCE_PAYLOAD);
 	plain_row(&rows[count++], b, &s);
+	total_sheet(&s, b, BALANCE_DATAGRAMS);
+	if (s.in.term[0].value != 0 || !balance_closed(&s))
+		plain_row(&rows[count++], b, &s);
 	messages_row(&rows[count++], b);
 	total_sheet(&s, b, BALANCE_RECORDS);
 	plain_row(&rows[count++], b, &s);
@@ -583,7 +587,7 @@ static uint32_t build_rows(struct row *rows, const struct books *b)
 
 void books_table(const struct books *b, FILE *to)
 {
-	enum { ROWS_MAX = 8 + REGION_PORTS };
+	enum { ROWS_MAX = 9 + REGION_PORTS };
 	struct row *rows = calloc(ROWS_MAX, sizeof(*rows));
 	size_t column = VERDICT_COLUMN;
 	uint32_t count;

@@ -16,9 +16,10 @@
 #define GAUGE "(gauge)"
 
 static const char *const balance_name[] = {
-	[BALANCE_PACKETS] = "packets",   [BALANCE_PAYLOAD] = "payload",
-	[BALANCE_REQUESTS] = "requests", [BALANCE_RESPONSES] = "responses",
-	[BALANCE_RECORDS] = "records",   [BALANCE_NONE] = "worker",
+	[BALANCE_PACKETS] = "packets",     [BALANCE_PAYLOAD] = "payload",
+	[BALANCE_DATAGRAMS] = "datagrams", [BALANCE_REQUESTS] = "requests",
+	[BALANCE_RESPONSES] = "responses", [BALANCE_RECORDS] = "records",
+	[BALANCE_NONE] = "worker",
 };
 
 /* ---- the format ---- */

@@ -6,6 +6,8 @@
 #ifndef DATAPLANE_DISSECT_CONN_H
 #define DATAPLANE_DISSECT_CONN_H
 
+#include <netinet/in.h>
+
 #include "dataplane/dissect/host.h"
 #include "dataplane/flow/flow.h"
 
@@ -38,7 +40,7 @@ struct conn_side {
 	bool last;                    /* nothing can follow what is there now */
 	bool anew;                    /* who reads this side has changed: offer what is gathered */
 	bool opaque;
-	bool cut; /* a gap here was made by the snap length */
+	bool cut; /* a gap here, or the end of a datagram, was made by the snap length */
 	bool midstream;
 	bool closing;           /* reassembly has closed it; it still waits for its peer */
 	bool closed;            /* for the dissector too */
@@ -86,6 +88,11 @@ struct memory {
 static inline struct conn *conn_of(struct conn_side *s)
 {
 	return container_of(s - s->side, struct conn, side[0]);
+}
+
+static inline bool conn_is_datagrams(const struct conn *c)
+{
+	return c->flow->key.protocol != IPPROTO_TCP;
 }
 
 /* conn_segment_at - the packet that carried the byte at `offset` of this side. */

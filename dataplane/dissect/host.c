@@ -312,6 +312,11 @@ static void speak(struct conn *c, uint32_t proto)
 	c->phase = CONN_SPOKEN;
 }
 
+static bool is_spoken_here(const struct conn *c, const struct dissector *d)
+{
+	return conn_is_datagrams(c) ? d->datagrams != NULL : d->feed != NULL;
+}
+
 /* A dissector asked for the change while it was running: it happens when it has returned. Returns
  * true if it did: what was not taken is for somebody else. */
 static bool apply_become(struct conn *c)
@@ -319,7 +324,8 @@ static bool apply_become(struct conn *c)
 	if (likely(!c->becomes_now))
 		return false;
 	c->becomes_now = false;
-	if (c->becomes == DISSECTOR_NONE || c->changes++ >= BECOMES_MAX)
+	if (c->becomes == DISSECTOR_NONE || !is_spoken_here(c, dissectors[c->becomes]) ||
+	    c->changes++ >= BECOMES_MAX)
 		become_opaque(c);
 	else
 		speak(c, c->becomes);
@@ -533,6 +539,91 @@ static void deliver(void *context, struct flow *f, enum side side, uint64_t offs
 	stage_switch(h->timer, before);
 }
 
+/* ---- datagrams ---- */
+
+/* Nobody knows this datagram. After two of a side nobody looks at more of it, after two of each at
+ * none. */
+static void refuse_datagram(struct host *h, struct flow *f, enum side side)
+{
+	const uint8_t all = IDENTIFY_DATAGRAMS << 4 | IDENTIFY_DATAGRAMS;
+
+	f->refused = (uint8_t)(f->refused + (side == SIDE_A ? 1 : 1 << 4));
+	if (f->refused == all)
+		count(h->counters, flows_opaque);
+}
+
+static bool is_refused(const struct flow *f, enum side side)
+{
+	return (f->refused >> (side == SIDE_A ? 0 : 4) & 0xf) >= IDENTIFY_DATAGRAMS;
+}
+
+/* The connection of a datagram that somebody knows; NULL: nobody, or no memory. */
+static struct conn *datagram_conn(struct host *h, struct flow *f, enum side side, uint64_t offset,
+				  struct slice bytes)
+{
+	uint16_t port = f->key.port[side_other(side)];
+	uint32_t proto;
+	struct conn *c;
+
+	if (is_refused(f, side))
+		return NULL;
+	if (!identify_datagram(h->identify, bytes, port, &proto)) {
+		refuse_datagram(h, f, side);
+		return NULL;
+	}
+	c = conn_make(h, f, side, offset);
+	if (c == NULL)
+		return NULL;
+	/* No datagram says whether another came before it. */
+	c->queue.midstream = false;
+	c->queue.datagrams = true;
+	c->side[SIDE_A].midstream = c->side[SIDE_B].midstream = false;
+	c->side[SIDE_A].last = c->side[SIDE_B].last = true;
+	speak(c, proto);
+	return c;
+}
+
+static size_t take_datagram(struct conn *c, struct conn_side *s, struct slice in)
+{
+	size_t n;
+
+	if (c->phase != CONN_SPOKEN)
+		return 0;
+	s->in = in;
+	n = c->dissector->datagrams->take(c, (enum side)s->side, in);
+	ENSURE(n <= in.bytes);
+	s->in = (struct slice){ 0 };
+	s->skip = 0;
+	s->skip_message = NULL;
+	wait_end(c->host, s);
+	apply_become(c);
+	return n;
+}
+
+static void datagram(void *context, struct flow *f, enum side side, uint64_t offset,
+		     struct slice bytes, bool cut, const struct segment *from)
+{
+	struct host *h = context;
+	struct conn *c = f->sink;
+	enum stage before = stage_switch(h->timer, STAGE_dissect);
+	size_t taken = 0;
+
+	if (c == NULL)
+		c = datagram_conn(h, f, side, offset, bytes);
+	if (c != NULL) {
+		c->side[side].segment = *from;
+		c->side[side].cut = cut;
+		c->side[side].at = offset;
+		taken = take_datagram(c, &c->side[side], bytes);
+		c->side[side].at = offset + bytes.bytes;
+	}
+	count_by(h->counters, datagrams_read, taken);
+	count_by(h->counters, datagrams_opaque, bytes.bytes - taken);
+	stage_switch(h->timer, before);
+}
+
+/* ---- ends ---- */
+
 /* Nothing can be added to what is gathered: offer it once more, then drop it. */
 static void offer_rest(struct conn *c, struct conn_side *s)
 {
@@ -721,6 +812,7 @@ struct sink host_sink(struct host *h)
 {
 	return (struct sink){ .context = h,
 			      .deliver = deliver,
+			      .datagram = datagram,
 			      .gap = gap,
 			      .close = close_side,
 			      .end = end,
@@ -757,6 +849,11 @@ enum side conn_client(const struct conn *c)
 bool conn_is_midstream(const struct conn *c, enum side side)
 {
 	return c->side[side].midstream;
+}
+
+bool conn_is_cut(const struct conn *c, enum side side)
+{
+	return c->side[side].cut;
 }
 
 uint16_t conn_port(const struct conn *c, enum side side)

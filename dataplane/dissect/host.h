@@ -7,6 +7,9 @@
  * segment is offered to the dissector in place. Only bytes that it does not
  * take are gathered.
  *
+ * A datagram is offered once, in place. A flow gets a connection when one of its first datagrams is
+ * known; what nobody knows is counted and costs no memory.
+ *
  * Skipped bytes (bodies) are counted without being looked at, across segments and gaps.
  *
  * Threads: the worker. Memory: connections and messages from the worker's arena.

@@ -2,7 +2,8 @@
  *
  * One Hyperscan block scan over at most the first 64 bytes of the side that
  * speaks first names the candidates; their probes decide. The other side is
- * scanned only when none said yes. Ports are a hint to a probe, never proof.
+ * scanned only when none said yes. Ports are a hint to a probe, never proof. Datagrams have
+ * patterns and probes of their own; each is looked at for itself.
  *
  * Threads: the database is shared and read-only; each worker has its own scratch.
  */
@@ -18,9 +19,10 @@ enum {
 	IDENTIFY_FIRST_BYTES = 8,   /* wanted before it */
 	IDENTIFY_PROBE_BYTES = 256, /* shown to probes; undecided after that is decided */
 	IDENTIFY_SEGMENTS = 3,      /* or after this many segments */
+	IDENTIFY_DATAGRAMS = 2,     /* of a side that nobody knew: the rest is not looked at */
 };
 
-struct identify_database; /* hs_database_t behind it */
+struct identify_database; /* two hs_database_t behind it: of streams and of datagrams */
 
 struct identify {
 	const struct identify_database *database;
@@ -46,5 +48,9 @@ void identify_fini(struct identify *i);
  *          With `last` a MAYBE wins when nobody said yes. */
 enum guess identify_side(const struct identify *i, struct slice first, uint16_t port, bool last,
 			 uint64_t *candidates, uint32_t *ret);
+
+/* identify_datagram - what is this datagram? Returns true and *ret, or false: nobody knows it. */
+bool identify_datagram(const struct identify *i, struct slice datagram, uint16_t port,
+		       uint32_t *ret);
 
 #endif

@@ -72,6 +72,8 @@ struct message *message_begin(struct conn *c, enum side side, const uint8_t *at,
 	m->epoch = m->end_epoch = from->epoch;
 	if (from->conflict)
 		m->flags |= FLAG_overlap_conflict;
+	if (unlikely(s->cut) && conn_is_datagrams(c))
+		m->flags |= FLAG_cut_capture;
 	unfinished_add(c, m);
 	due = pair_begin(c->host->pair, m);
 	if (due < *c->host->due_ns)

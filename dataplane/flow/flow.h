@@ -62,7 +62,8 @@ enum direction_seen {
 	SEEN_SYN_AGAIN = 1 << 16, /* SYNs with several ISNs: the peer's ACK chooses */
 	SEEN_CONFLICT = 1 << 17,  /* a copy that differs came since the last delivery */
 	SEEN_RESET = 1 << 18,     /* ended by an RST */
-	SEEN_BY_PEER = 1 << 19, /* started by the peer's acknowledgement, before a packet of its own */
+	SEEN_BY_PEER =
+		1 << 19, /* started by the peer's acknowledgement, before a packet of its own */
 };
 
 enum { GAPS_REMEMBERED = 4 };
@@ -120,6 +121,7 @@ struct flow {
 	uint32_t index;
 	uint32_t age_prev, age_next; /* list of its class; FLOW_NONE ends it */
 	uint16_t iface;
+	uint8_t refused; /* the sink's: datagrams of either side that nobody knew, 4 bits each */
 };
 
 /* flow_conn_id - the 64 bits that name the connection, the same for any number of workers. */

@@ -242,6 +242,8 @@ static enum why orphan_why(struct pair_queue *q)
 		q->overflow--;
 		return WHY_limit;
 	}
+	if (q->datagrams)
+		return q->requests == 0 ? WHY_midstream : WHY_connection_closed;
 	return q->midstream ? WHY_midstream : WHY_connection_closed;
 }
 

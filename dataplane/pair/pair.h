@@ -88,6 +88,7 @@ struct pair_queue {
 	uint32_t anchored;   /* generation whose requests are answered in order */
 	bool server_loose;   /* after a server gap: the next response needs acked == s */
 	bool midstream;      /* the connection's start was not captured */
+	bool datagrams;      /* nobody can tell whether it was */
 	const struct flow *flow;
 	uint64_t conn_id; /* flow_conn_id() of the flow */
 };
@@ -142,8 +143,8 @@ void pair_end(struct pair *p, struct message *m);
 void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t offset,
 	      uint64_t bytes);
 
-/* pair_lost - a message that began at `begin` could not be kept for want of memory. What follows must not
- * shift: a lost request is remembered by number, a lost response is treated as a gap. */
+/* pair_lost - a message that began at `begin` could not be kept for want of memory. What follows
+ * must not shift: a lost request is remembered by number, a lost response is treated as a gap. */
 void pair_lost(struct pair *p, struct pair_queue *q, enum message_kind kind, uint64_t begin);
 
 /* pair_close - nothing follows on this connection: open requests close with `why`. */

@@ -211,12 +211,24 @@ static void finish(struct reassembly *r, struct flow *f, enum why why)
 	direction_close(r, f, second, why);
 }
 
+static void finish_datagrams(struct reassembly *r, struct flow *f, enum why why)
+{
+	enum side first = f->client == SIDE_B ? SIDE_B : SIDE_A;
+
+	r->sink.close(r->sink.context, f, first, why);
+	r->sink.close(r->sink.context, f, side_other(first), why);
+	r->sink.end(r->sink.context, f);
+}
+
 void reassembly_close(void *reassembly, struct flow *f, enum why why)
 {
 	struct reassembly *r = reassembly;
 
-	if (f->key.protocol != IPPROTO_TCP)
+	if (f->key.protocol != IPPROTO_TCP) {
+		if (f->sink != NULL)
+			finish_datagrams(r, f, why);
 		return;
+	}
 	finish(r, f, why);
 	if (r->sink.forget != NULL)
 		r->sink.forget(r->sink.context, f);
@@ -599,6 +611,24 @@ static void take_segment(struct reassembly *r, struct flow *f, enum side side,
 		wait_update(r, f, side, r->clock->now_ns);
 }
 
+static void take_datagram(struct reassembly *r, const struct packet *p)
+{
+	struct segment segment = { p->ts_ns, p->number, 0, p->epoch, false };
+	struct direction *d = &p->flow->direction[p->side];
+	uint32_t bytes = p->payload_captured_bytes;
+
+	count(r->counters, udp_packets);
+	count_by(r->counters, datagrams_captured, bytes);
+	count_by(r->counters, not_captured_bytes, p->payload_bytes - bytes);
+	p->flow->sides_seen |= (uint8_t)(1u << p->side);
+	if (r->sink.datagram == NULL)
+		count_by(r->counters, datagrams_cut, bytes);
+	else if (bytes > 0)
+		r->sink.datagram(r->sink.context, p->flow, (enum side)p->side, d->next,
+				 slice_of(p->payload, bytes), bytes < p->payload_bytes, &segment);
+	d->next += bytes;
+}
+
 void reassembly_packet(struct reassembly *r, const struct packet *p)
 {
 	struct flow *f = p->flow;
@@ -608,8 +638,8 @@ void reassembly_packet(struct reassembly *r, const struct packet *p)
 
 	if (unlikely(r->due_ns <= r->clock->now_ns))
 		reassembly_timers(r);
-	if (p->key.protocol != IPPROTO_TCP) {
-		count(r->counters, udp_packets);
+	if (unlikely(p->key.protocol != IPPROTO_TCP)) {
+		take_datagram(r, p);
 		return;
 	}
 	count(r->counters, tcp_packets);

@@ -13,6 +13,8 @@
  *               if the SYN/ACK covers it (RFC 7413); a SYN with another ISN on a flow
  *               that carried data or closed opens a new connection on the tuple
  *
+ * UDP: a datagram is given to the sink as it comes; nothing is held, nothing is missing.
+ *
  * Sequence numbers become 64-bit offsets by their signed distance from `next`,
  * so wrap-around is no case of its own.
  *

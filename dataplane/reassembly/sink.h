@@ -9,6 +9,9 @@
  * `offset` counts stream bytes from 0 at the direction's start; bytes that a gap covers are counted
  * too.
  *
+ * Datagrams are not put in order: each is passed on whole as it comes. Of a flow whose datagrams
+ * made the sink take something, both directions close and it ends when the flow's time is over.
+ *
  * Threads: the worker that owns the flow.
  * Memory:  `bytes` and `from` are borrowed for the call. `flow->sink` belongs to the sink: it may
  *          take what it needs at the first deliver and must give it back in end().
@@ -40,6 +43,10 @@ struct sink {
 	 * this side. */
 	void (*gap)(void *context, struct flow *f, enum side side, uint64_t offset, uint64_t bytes,
 		    bool cut);
+	/* datagram - one, whole but for what the snap length cut off (`cut`). `offset`: bytes of
+	 * datagrams that this side sent before. NULL: the sink does not look at them. */
+	void (*datagram)(void *context, struct flow *f, enum side side, uint64_t offset,
+			 struct slice bytes, bool cut, const struct segment *from);
 	void (*close)(void *context, struct flow *f, enum side side, enum why why);
 	void (*end)(void *context, struct flow *f);
 	/* forget - the flow is freed or opened anew: late packets of the connection can no longer

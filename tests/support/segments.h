@@ -50,6 +50,7 @@ struct sent {
 	uint32_t cut_bytes; /* of them not captured */
 	int64_t ack;
 	uint64_t after_ns; /* since the segment before */
+	bool datagram;     /* UDP: only side, data, bytes, cut_bytes and after_ns count */
 };
 
 void bench_open(struct bench *b, const struct flow_settings *flow,

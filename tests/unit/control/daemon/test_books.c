@@ -109,6 +109,7 @@ static void the_json_has_every_balance_and_no_needless_zero(void **state)
 		"\"out\":{\"to_flow\":6890,\"passed_over.arp\":8},\"residual\":0},"
 		"{\"name\":\"payload\",\"scope\":\"worker:0\",\"in\":{\"captured\":4213321},"
 		"\"out\":{\"delivered\":4100113,\"duplicate\":113208},\"residual\":0},"
+		"{\"name\":\"datagrams\",\"scope\":\"worker:0\",\"in\":{\"captured\":0},\"out\":{\"read\":0},\"residual\":0},"
 		"{\"name\":\"requests\",\"scope\":\"worker:0\",\"in\":{\"requests\":96},\"out\":{\"paired\":96},\"residual\":0},"
 		"{\"name\":\"responses\",\"scope\":\"worker:0\",\"in\":{\"responses\":96},\"out\":{\"paired\":96},\"residual\":0},"
 		"{\"name\":\"records\",\"scope\":\"worker:0\",\"in\":{\"made\":96},\"out\":{\"drained\":96},\"residual\":0},"

@@ -3,6 +3,7 @@
  *   - bytes of a side are offered in order, those not taken again when more is there, as asked
  *     for by need, skip and wait_peer; a gap never shows up inside them;
  *   - a message knows the packets that carried it, wherever its bytes were kept meanwhile;
+ *   - a datagram is shown once and whole, and its flow ends by time;
  *   - limits end in bytes that are counted, never in memory or calls without end;
  *   - every byte of memory is back when the connection has ended (rig_close asserts it).
  *
@@ -115,6 +116,8 @@ static enum guess probe_never(struct slice first, uint16_t port_hint)
 	return GUESS_NO;
 }
 
+static const struct over_datagrams tape_datagrams = { .probe = probe, .take = tape_feed };
+
 static const struct dissector dissector_tape = {
 	.name = "tape",
 	.proto = "tape",
@@ -124,6 +127,7 @@ static const struct dissector dissector_tape = {
 	.feed = tape_feed,
 	.gap = on_gap,
 	.close = on_close,
+	.datagrams = &tape_datagrams,
 };
 
 static const struct dissector dissector_other = {
@@ -341,6 +345,18 @@ static void assert_fed(uint32_t i, const char *owner, enum side side, const char
 	assert_int_equal(n->side, side);
 	assert_string_equal(n->text, text);
 }
+
+static void say_datagram(struct rig *r, enum side side, const char *text, uint32_t cut_bytes)
+{
+	bench_send(&r->b, (struct sent){ .datagram = true,
+					 .side = side,
+					 .data = text,
+					 .bytes = (uint32_t)strlen(text),
+					 .cut_bytes = cut_bytes });
+}
+
+#define CD(text) say_datagram(r, SIDE_A, text, 0)
+#define SD(text) say_datagram(r, SIDE_B, text, 0)
 
 /* ---- gathering ---- */
 
@@ -1486,6 +1502,185 @@ static void a_copy_is_compared_with_what_is_gathered(void **state)
 	assert_int_equal(counted(r, C_conflict_bytes), 2); /* what was taken is not kept */
 }
 
+/* ---- datagrams ---- */
+
+/* The first letter says what it is: `?` a request, `=` a response; the second is its key. */
+static size_t keyed(struct conn *c, enum side side, struct slice in)
+{
+	struct message_open open = { .kind = in.at[0] == '?' ? MESSAGE_REQUEST : MESSAGE_RESPONSE,
+				     .key = in.at[1] };
+	struct message *m = message_begin(c, side, in.at, open);
+
+	message_text(m, open.kind == MESSAGE_REQUEST ? FIELD_TARGET : FIELD_CODE, in);
+	message_head(m, in.at + in.bytes);
+	message_end(m, in.at + in.bytes);
+	return in.bytes;
+}
+
+static void a_datagram_is_shown_once_and_whole(void **state)
+{
+	struct rig *r = *state;
+	const struct record *rec;
+
+	tape.feed = keyed;
+	CD("?a first");
+	CD("?b second");
+	SD("=b");
+	SD("=a");
+	assert_int_equal(tape.calls, 4);
+	assert_fed(0, "tape", SIDE_A, "?a first");
+	assert_fed(2, "tape", SIDE_B, "=b");
+	assert_true(call_at(0)->full);
+	rec = rig_expect(r, "paired ?b second =b");
+	assert_int_equal(rec->request.head_bytes, 9);
+	assert_int_equal(rec->latency_ns, 1000);
+	assert_int_equal(rec->frames[0] + 1, rec->frames[2]);
+	assert_int_equal(rec->flags, 0);
+	rig_expect(r, "paired ?a first =a");
+	assert_int_equal(counted(r, C_datagrams_captured), 21);
+	assert_int_equal(counted(r, C_datagrams_read), 21);
+	assert_int_equal(counted(r, C_payload_captured), 0);
+}
+
+static void of_a_datagram_what_is_not_taken_is_opaque_and_gone(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = nothing;
+	CD("never taken");
+	CD("again");
+	assert_fed(0, "tape", SIDE_A, "never taken");
+	assert_fed(1, "tape", SIDE_A, "again");
+	assert_int_equal(counted(r, C_datagrams_opaque), 16);
+	assert_int_equal(counted(r, C_opaque_bytes), 0);
+}
+
+static void who_asks_first_is_the_client_of_datagrams(void **state)
+{
+	struct rig *r = *state;
+	const struct record *rec;
+
+	tape.feed = keyed;
+	SD("?a");
+	CD("=a");
+	rec = rig_expect(r, "paired ?a =a");
+	assert_int_equal(rec->client_port, 80);
+	assert_int_equal(rec->server_port, r->b.client_port);
+}
+
+static void an_idle_flow_of_datagrams_closes_by_time(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = keyed;
+	CD("?a");
+	bench_later(&r->b, 100 * CLOCK_SECOND_NS);
+	rig_expect(r, "unanswered:timeout ?a");
+	bench_later(&r->b, 100 * CLOCK_SECOND_NS);
+	assert_int_equal(calls_of(CALLED_CLOSE), 2);
+	assert_int_equal(r->b.arena.held_bytes, sizeof(struct message));
+	SD("=a");
+	rig_expect(r, "orphan:midstream =a");
+}
+
+static void unknown_datagrams_are_looked_at_twice_a_side_and_cost_no_memory(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = everything;
+	CD("z1");
+	CD("z2");
+	CD("known now, but too late");
+	assert_int_equal(tape.calls, 0);
+	assert_int_equal(counted(r, C_flows_opaque), 0);
+	SD("z3");
+	assert_int_equal(r->b.arena.held_bytes, 0);
+	SD("known in time");
+	assert_int_equal(tape.calls, 1);
+	CD("zz and so is the other side");
+	assert_int_equal(tape.calls, 2);
+}
+
+static void datagrams_unknown_on_both_sides_are_opaque(void **state)
+{
+	struct rig *r = *state;
+
+	CD("z");
+	SD("z");
+	CD("z");
+	SD("z");
+	SD("z");
+	assert_int_equal(counted(r, C_flows_opaque), 1);
+	assert_int_equal(counted(r, C_datagrams_opaque), 5);
+	assert_int_equal(r->b.arena.held_bytes, 0);
+}
+
+static size_t whole_if_not_cut(struct conn *c, enum side side, struct slice in)
+{
+	assert_int_equal(conn_is_cut(c, side), in.bytes == 4);
+	return keyed(c, side, in);
+}
+
+static void a_datagram_cut_short_says_so(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = whole_if_not_cut;
+	say_datagram(r, SIDE_A, "?a56789", 3);
+	SD("=a567");
+	assert_int_equal(rig_expect(r, "paired ?a56 =a567")->flags, FLAG_cut_capture);
+	assert_int_equal(counted(r, C_not_captured_bytes), 3);
+}
+
+static size_t asks_for_the_impossible(struct conn *c, enum side side, struct slice in)
+{
+	conn_need(c, side, 4096);
+	conn_wait_peer(c, side);
+	conn_skip(c, side, 1000, NULL);
+	return in.bytes / 2;
+}
+
+static void need_skip_and_wait_mean_nothing_in_datagrams(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = asks_for_the_impossible;
+	CD("1234");
+	CD("5678");
+	bench_later(&r->b, 30000000);
+	assert_int_equal(calls_of(CALLED_FEED), 2);
+	assert_fed(1, "tape", SIDE_A, "5678");
+	assert_int_equal(counted(r, C_datagrams_opaque), 4);
+}
+
+static size_t become_other(struct conn *c, enum side side, struct slice in)
+{
+	(void)side, (void)in;
+	conn_become(c, "other");
+	return 0;
+}
+
+static void datagrams_cannot_become_what_is_not_spoken_in_them(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = become_other;
+	CD("1234");
+	CD("5678");
+	assert_int_equal(calls_of(CALLED_FEED), 1);
+	assert_int_equal(counted(r, C_flows_opaque), 1);
+	assert_int_equal(counted(r, C_datagrams_opaque), 8);
+}
+
+static void an_empty_datagram_is_nothing(void **state)
+{
+	struct rig *r = *state;
+
+	CD("");
+	assert_int_equal(tape.calls, 0);
+	assert_int_equal(r->b.arena.held_bytes, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
@@ -1553,6 +1748,16 @@ int main(void)
 		T(a_dissector_may_ask_how_the_connection_began),
 		T(without_a_handshake_the_first_message_tells_the_client),
 		T(a_copy_is_compared_with_what_is_gathered),
+		T(a_datagram_is_shown_once_and_whole),
+		T(of_a_datagram_what_is_not_taken_is_opaque_and_gone),
+		T(who_asks_first_is_the_client_of_datagrams),
+		T(an_idle_flow_of_datagrams_closes_by_time),
+		T(unknown_datagrams_are_looked_at_twice_a_side_and_cost_no_memory),
+		T(datagrams_unknown_on_both_sides_are_opaque),
+		T(a_datagram_cut_short_says_so),
+		T(need_skip_and_wait_mean_nothing_in_datagrams),
+		T(datagrams_cannot_become_what_is_not_spoken_in_them),
+		T(an_empty_datagram_is_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

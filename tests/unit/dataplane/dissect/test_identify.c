@@ -6,6 +6,8 @@
  *   - who said NO is not asked again; who is not enabled is never asked;
  *   - an unknown name and a pattern that does not compile are refused by name.
  *
+ *   - a datagram is decided at once, by patterns and probes of its own.
+ *
  * The test is the registry: four dissectors that guess what the test tells them to.
  */
 #include <errno.h>
@@ -42,24 +44,41 @@ PROBE(probe_beta, BETA)
 PROBE(probe_gamma, GAMMA)
 PROBE(probe_delta, DELTA)
 
+static size_t feed(struct conn *c, enum side side, struct slice in)
+{
+	(void)c, (void)side;
+	return in.bytes;
+}
+
 /* Not const: one test breaks the last one. */
 static struct pattern alpha_patterns[] = { { "^ALPHA", 0 }, { "^alpha[0-9]", 0 } };
 static struct pattern beta_patterns[] = { { "beta", 1 } };
 static struct pattern delta_patterns[] = { { "^....ALPHA|^ALPHA", 0 } };
 
+static const struct pattern datagram_patterns[] = { { "^DATA", 0 } };
+static const struct over_datagrams beta_datagrams = {
+	.patterns = datagram_patterns, .pattern_count = 1, .probe = probe_beta, .take = feed
+};
+static const struct over_datagrams delta_datagrams = { .probe = probe_delta, .take = feed };
+
 static const struct dissector alpha = { .name = "alpha",
 					.patterns = alpha_patterns,
 					.pattern_count = array_count(alpha_patterns),
-					.probe = probe_alpha };
+					.probe = probe_alpha,
+					.feed = feed };
 static const struct dissector beta = { .name = "beta",
 				       .patterns = beta_patterns,
 				       .pattern_count = array_count(beta_patterns),
-				       .probe = probe_beta };
-static const struct dissector gamma_ = { .name = "gamma", .probe = probe_gamma };
+				       .probe = probe_beta,
+				       .feed = feed,
+				       .datagrams = &beta_datagrams };
+static const struct dissector gamma_ = { .name = "gamma", .probe = probe_gamma, .feed = feed };
 static const struct dissector delta = { .name = "delta",
 					.patterns = delta_patterns,
 					.pattern_count = array_count(delta_patterns),
-					.probe = probe_delta };
+					.probe = probe_delta,
+					.feed = feed,
+					.datagrams = &delta_datagrams };
 
 const struct dissector *const dissectors[] = { &alpha, &beta, &gamma_, &delta };
 const uint32_t dissector_count = DISSECTORS;
@@ -377,6 +396,63 @@ static void what_was_never_made_may_be_freed(void **state)
 	assert_null(i.scratch);
 }
 
+/* ---- datagrams ---- */
+
+static bool see_datagram(struct look *l, const char *text)
+{
+	return identify_datagram(&l->identify, slice_of(text, strlen(text)), 53, &l->found);
+}
+
+static void a_datagram_has_patterns_and_probes_of_its_own(void **state)
+{
+	struct look *l = *state;
+
+	tape.guess[BETA] = tape.guess[ALPHA] = tape.guess[GAMMA] = GUESS_YES;
+	assert_true(see_datagram(l, "DATA"));
+	assert_int_equal(l->found, BETA);
+	assert_int_equal(tape.port, 53);
+	assert_false(see_datagram(l, "beta and ALPHA"));
+	assert_asked(0, 1, 0, 1); /* delta has no pattern: it is always asked */
+}
+
+static void a_datagram_is_decided_at_once(void **state)
+{
+	struct look *l = *state;
+
+	tape.guess[BETA] = GUESS_MORE;
+	assert_true(see_datagram(l, "DATA"));
+	assert_int_equal(l->found, BETA);
+	tape.guess[DELTA] = GUESS_YES;
+	assert_true(see_datagram(l, "DATA"));
+	assert_int_equal(l->found, DELTA);
+	tape.guess[BETA] = GUESS_NO;
+	tape.guess[DELTA] = GUESS_MAYBE;
+	assert_true(see_datagram(l, "x"));
+	assert_int_equal(l->found, DELTA);
+}
+
+static void a_datagram_s_probe_sees_its_beginning(void **state)
+{
+	struct look *l = *state;
+	char text[2000];
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = 0;
+	assert_false(see_datagram(l, text));
+	assert_int_equal(tape.shown_bytes, IDENTIFY_PROBE_BYTES);
+}
+
+static void who_is_not_enabled_is_not_found_in_datagrams(void **state)
+{
+	struct look *l = *state;
+
+	close_look(l);
+	open_with(l, "alpha\0gamma\0");
+	tape.guess[BETA] = tape.guess[DELTA] = GUESS_YES;
+	assert_false(see_datagram(l, "DATA"));
+	assert_asked(0, 0, 0, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_look, end_look)
@@ -398,6 +474,10 @@ int main(void)
 		T(no_names_enable_everybody),
 		T(who_is_not_enabled_is_never_asked),
 		T(a_set_without_patterns_needs_no_scan),
+		T(a_datagram_has_patterns_and_probes_of_its_own),
+		T(a_datagram_is_decided_at_once),
+		T(a_datagram_s_probe_sees_its_beginning),
+		T(who_is_not_enabled_is_not_found_in_datagrams),
 		cmocka_unit_test(an_unknown_name_is_refused_by_name),
 		cmocka_unit_test(a_pattern_that_does_not_compile_is_refused_by_name),
 		cmocka_unit_test(what_was_never_made_may_be_freed),

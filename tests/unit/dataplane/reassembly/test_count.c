@@ -61,6 +61,16 @@ static void gaps_copies_and_ends_are_counted_all_the_same(void **state)
 	assert_int_equal(b->counters.value[C_gap_bytes], 10);
 }
 
+static void datagrams_are_counted_and_nobody_sees_them(void **state)
+{
+	struct bench *b = *state;
+
+	bench_send(b, (struct sent){ .datagram = true, .data = "0123456789", .bytes = 10 });
+	assert_int_equal(b->counters.value[C_datagrams_captured], 10);
+	assert_int_equal(b->counters.value[C_datagrams_cut], 10);
+	assert_int_equal(b->counters.value[C_payload_captured], 0);
+}
+
 static void it_wants_no_timers_and_compares_nothing(void **state)
 {
 	struct bench *b = *state;
@@ -79,6 +89,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(delivered_bytes_are_counted_and_nothing_is_kept),
 		T(gaps_copies_and_ends_are_counted_all_the_same),
+		T(datagrams_are_counted_and_nobody_sees_them),
 		T(it_wants_no_timers_and_compares_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
