@@ -4,8 +4,9 @@
  *
  * One table per worker, fixed in size, made in setup. A bucket holds the tags
  * and indices of up to seven flows and a link to an overflow bucket, so finding a flow costs two
- * cache misses: the bucket's and the flow's. flow_burst() hides both: it hashes and prefetches the
- * whole burst before it looks at the first bucket.
+ * cache misses, one after the other: the bucket's and the flow's. flow_burst() hides both: it
+ * prefetches the buckets of the whole burst, then the flows that their tags promise, before it looks
+ * at the first key. What the stages behind will touch of a flow comes along.
  *
  * Life of a flow:
  *     made        by the first packet of its key
@@ -86,6 +87,7 @@ struct direction_extra {
 /* One direction: what its sender sent. Offsets are stream bytes, 0 is the byte after the SYN. */
 struct direction {
 	/* every packet */
+	_Alignas(CACHE_LINE_BYTES)
 	uint64_t next;     /* offset of the next byte to deliver */
 	uint64_t acked;    /* highest offset that the peer acknowledged */
 	struct held *held; /* ahead of `next`, in order */
@@ -95,34 +97,41 @@ struct direction {
 	struct held *held_last;
 	struct direction_extra *extra;
 	uint64_t fin_offset;
-	uint64_t gap_since_ns; /* pipeline time at which the peer acknowledged the end of the first
-				  hole */
 	uint32_t held_bytes;
 	uint32_t held_count;
-	uint32_t wait_prev, wait_next; /* list of holes waiting; FLOW_NONE ends it */
+};
+static_assert(sizeof(struct direction) == CACHE_LINE_BYTES, "a direction is one cache line");
+
+/* A direction whose hole waits for --gap-wait. Few do: they are in a table of their own, of which
+ * only what is used is ever touched. */
+struct flow_wait {
+	uint64_t since_ns; /* pipeline time at which the peer acknowledged the end of the hole */
+	uint32_t prev, next; /* list of them: flow index * 2 + side; FLOW_NONE ends it */
 };
 
+/* Four cache lines. At a million flows each is a miss, so none may straddle two. */
 struct flow {
 	/* every packet */
 	struct flow_key key;
-	uint64_t seen_ns;    /* pipeline time of the last packet */
-	void *sink;          /* the sink's; NULL until it took something */
+	uint64_t seen_ns; /* pipeline time of the last packet */
+	void *sink;       /* the sink's; NULL until it took something */
+	struct direction direction[2];
 	uint8_t class;       /* enum flow_class */
 	uint8_t client;      /* enum side; who sent the SYN, or SIDE_UNKNOWN */
 	uint8_t closed;      /* 1: reset, or closed on both sides; the sink has ended */
 	uint8_t sides_seen;  /* bit per side that sent a packet */
 	uint32_t generation; /* connections on this tuple so far, less one */
-	struct direction direction[2];
+	uint64_t listed_ns;  /* when it was put at the end of its class's list */
 	/* set-up and chores */
 	uint64_t hash;
 	uint64_t first_ts_ns; /* time stamp of the connection's first packet; with the key it makes
 				 `conn` */
-	uint64_t listed_ns;   /* when it was put at the end of its class's list */
 	uint32_t index;
 	uint32_t age_prev, age_next; /* list of its class; FLOW_NONE ends it */
 	uint16_t iface;
 	uint8_t refused; /* the sink's: datagrams of either side that nobody knew, 4 bits each */
 };
+static_assert(sizeof(struct flow) == (size_t)4 * CACHE_LINE_BYTES, "no line is wasted");
 
 /* flow_conn_id - the 64 bits that name the connection, the same for any number of workers. */
 uint64_t flow_conn_id(const struct flow *f);
@@ -143,6 +152,7 @@ struct flow_table {
 	/* every packet */
 	struct flow *flow;
 	struct flow_bucket *bucket;
+	struct flow_wait *wait; /* of flow index * 2 + side; reassembly's */
 	uint32_t bucket_mask;
 	uint32_t count;
 	struct counters *counters;
@@ -158,7 +168,6 @@ struct flow_table {
 	uint32_t overflow_free, overflow_never_used, overflow_count;
 	flow_close_fn *close;
 	void *close_context;
-	size_t map_bytes;
 };
 
 /* flow_init - make the table. Memory is mapped, touched only as flows come.

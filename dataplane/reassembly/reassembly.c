@@ -110,7 +110,7 @@ static void wait_remove(struct reassembly *r, struct flow *f, enum side side)
 	if ((d->seen & SEEN_WAITING) == 0)
 		return;
 	d->seen &= ~(uint32_t)SEEN_WAITING;
-	window_unlink(r, d);
+	window_unlink(r, f, side);
 }
 
 /* See whether a hole waits now, since `at_ns`; called whenever `acked`, `next` or what is held
@@ -127,8 +127,7 @@ static void wait_update(struct reassembly *r, struct flow *f, enum side side, ui
 	if ((d->seen & SEEN_WAITING) != 0)
 		return;
 	d->seen |= SEEN_WAITING;
-	d->gap_since_ns = at_ns;
-	window_link(r, f, side);
+	window_link(r, f, side, at_ns);
 	if (at_ns + r->settings.gap_wait_ns < r->due_ns)
 		r->due_ns = at_ns + r->settings.gap_wait_ns;
 }
@@ -140,15 +139,14 @@ void reassembly_timers(struct reassembly *r)
 	while (r->wait_first != FLOW_NONE) {
 		struct flow *f = &r->flows->flow[r->wait_first / 2];
 		enum side side = (enum side)(r->wait_first % 2);
-		struct direction *d = &f->direction[side];
-		uint64_t at = d->gap_since_ns + r->settings.gap_wait_ns;
+		uint64_t at = r->flows->wait[r->wait_first].since_ns + r->settings.gap_wait_ns;
 
 		if (at > now) {
 			due = at;
 			break;
 		}
 		wait_remove(r, f, side);
-		gap_declare(r, f, side, acknowledged_hole(d));
+		gap_declare(r, f, side, acknowledged_hole(&f->direction[side]));
 		deliver_held(r, f, side);
 		close_if_complete(r, f, side);
 		/* The time it should have happened, not the time it did: the next hole's wait must
@@ -193,7 +191,7 @@ static void flush(struct reassembly *r, struct flow *f, enum side side)
 		deliver_held(r, f, side);
 	}
 	if ((d->seen & SEEN_CLOSED) == 0 && acknowledged_hole(d) > d->next)
-		gap_declare(r, f, side, acknowledged_hole(d));
+		gap_declare(r, f, side, acknowledged_hole(&f->direction[side]));
 }
 
 static void finish(struct reassembly *r, struct flow *f, enum why why)

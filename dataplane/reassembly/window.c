@@ -254,41 +254,40 @@ void window_clear(struct reassembly *r, struct direction *d)
 
 /* ---- holes that wait ---- */
 
-static struct direction *direction_at(const struct reassembly *r, uint32_t id)
+void window_link(struct reassembly *r, struct flow *f, enum side side, uint64_t since_ns)
 {
-	return &r->flows->flow[id / 2].direction[id % 2];
-}
-
-void window_link(struct reassembly *r, struct flow *f, enum side side)
-{
-	struct direction *d = &f->direction[side];
 	uint32_t id = f->index * 2 + (uint32_t)side;
+	struct flow_wait *all = r->flows->wait, *w = &all[id];
 
 	/* Nearly always the newest: a later gap that was acknowledged earlier goes before it. */
 	uint32_t before = r->wait_last;
 
-	while (before != FLOW_NONE && direction_at(r, before)->gap_since_ns > d->gap_since_ns)
-		before = direction_at(r, before)->wait_prev;
-	d->wait_prev = before;
-	d->wait_next = before == FLOW_NONE ? r->wait_first : direction_at(r, before)->wait_next;
+	while (before != FLOW_NONE && all[before].since_ns > since_ns)
+		before = all[before].prev;
+	w->since_ns = since_ns;
+	w->prev = before;
+	w->next = before == FLOW_NONE ? r->wait_first : all[before].next;
 	if (before == FLOW_NONE)
 		r->wait_first = id;
 	else
-		direction_at(r, before)->wait_next = id;
-	if (d->wait_next == FLOW_NONE)
+		all[before].next = id;
+	if (w->next == FLOW_NONE)
 		r->wait_last = id;
 	else
-		direction_at(r, d->wait_next)->wait_prev = id;
+		all[w->next].prev = id;
 }
 
-void window_unlink(struct reassembly *r, struct direction *d)
+void window_unlink(struct reassembly *r, const struct flow *f, enum side side)
 {
-	if (d->wait_prev == FLOW_NONE)
-		r->wait_first = d->wait_next;
+	struct flow_wait *all = r->flows->wait;
+	const struct flow_wait *w = &all[f->index * 2 + (uint32_t)side];
+
+	if (w->prev == FLOW_NONE)
+		r->wait_first = w->next;
 	else
-		direction_at(r, d->wait_prev)->wait_next = d->wait_next;
-	if (d->wait_next == FLOW_NONE)
-		r->wait_last = d->wait_prev;
+		all[w->prev].next = w->next;
+	if (w->next == FLOW_NONE)
+		r->wait_last = w->prev;
 	else
-		direction_at(r, d->wait_next)->wait_prev = d->wait_prev;
+		all[w->next].prev = w->prev;
 }

@@ -52,7 +52,7 @@ void window_drop_held(struct reassembly *r, struct direction *d);
 void window_clear(struct reassembly *r, struct direction *d);
 
 /* window_link, window_unlink - the list of directions whose hole waits for --gap-wait. */
-void window_link(struct reassembly *r, struct flow *f, enum side side);
-void window_unlink(struct reassembly *r, struct direction *d);
+void window_link(struct reassembly *r, struct flow *f, enum side side, uint64_t since_ns);
+void window_unlink(struct reassembly *r, const struct flow *f, enum side side);
 
 #endif

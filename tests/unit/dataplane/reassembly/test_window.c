@@ -14,6 +14,7 @@ struct bed {
 	struct counters counters;
 	struct flow_table flows;
 	struct flow flow[FLOWS];
+	struct flow_wait wait[FLOWS * 2];
 	struct reassembly r;
 	struct direction *d;
 };
@@ -25,6 +26,7 @@ static int open_bed(void **state)
 	memset(&bed, 0, sizeof(bed));
 	assert_int_equal(arena_init(&bed.arena), 0);
 	bed.flows.flow = bed.flow;
+	bed.flows.wait = bed.wait;
 	for (uint32_t i = 0; i < FLOWS; i++)
 		bed.flow[i].index = i;
 	bed.r = (struct reassembly){ .counters = &bed.counters,
@@ -328,8 +330,7 @@ static void the_payload_of_a_syn_obeys_the_worker_s_cap(void **state)
 
 static void wait(struct bed *b, uint32_t flow, enum side side, uint64_t since_ns)
 {
-	b->flow[flow].direction[side].gap_since_ns = since_ns;
-	window_link(&b->r, &b->flow[flow], side);
+	window_link(&b->r, &b->flow[flow], side, since_ns);
 }
 
 /* The list as the ids of its directions, in both directions. */
@@ -339,13 +340,13 @@ static void assert_waiting(const struct bed *b, const uint32_t *id, uint32_t cou
 
 	for (uint32_t i = 0; i < count; i++) {
 		assert_int_equal(at, id[i]);
-		at = b->flow[at / 2].direction[at % 2].wait_next;
+		at = b->wait[at].next;
 	}
 	assert_int_equal(at, FLOW_NONE);
 	at = b->r.wait_last;
 	for (uint32_t i = count; i > 0; i--) {
 		assert_int_equal(at, id[i - 1]);
-		at = b->flow[at / 2].direction[at % 2].wait_prev;
+		at = b->wait[at].prev;
 	}
 	assert_int_equal(at, FLOW_NONE);
 }
@@ -368,13 +369,13 @@ static void a_hole_may_leave_from_anywhere(void **state)
 
 	for (uint32_t i = 0; i < FLOWS; i++)
 		wait(b, i, SIDE_A, i);
-	window_unlink(&b->r, &b->flow[1].direction[SIDE_A]);
+	window_unlink(&b->r, &b->flow[1], SIDE_A);
 	assert_waiting(b, (const uint32_t[]){ 0, 4, 6 }, 3);
-	window_unlink(&b->r, &b->flow[3].direction[SIDE_A]);
+	window_unlink(&b->r, &b->flow[3], SIDE_A);
 	assert_waiting(b, (const uint32_t[]){ 0, 4 }, 2);
-	window_unlink(&b->r, &b->flow[0].direction[SIDE_A]);
+	window_unlink(&b->r, &b->flow[0], SIDE_A);
 	assert_waiting(b, (const uint32_t[]){ 4 }, 1);
-	window_unlink(&b->r, &b->flow[2].direction[SIDE_A]);
+	window_unlink(&b->r, &b->flow[2], SIDE_A);
 	assert_waiting(b, NULL, 0);
 }
 
