@@ -26,6 +26,14 @@ static struct hash_key hash_key(const struct settings *s)
 	return k;
 }
 
+/* From the key, so that it is as secret, and of a file the same every time. */
+static struct spread spread_of(struct hash_key key)
+{
+	uint64_t word[1] = { 1 }, number = hash_words(key, word, 1);
+
+	return (struct spread){ (uint32_t)number | 1, (uint32_t)(number >> 32) | 1 };
+}
+
 static struct decode_settings decode_settings(const struct settings *s, struct hash_key key,
 					      uint32_t worker)
 {
@@ -40,6 +48,7 @@ static struct decode_settings decode_settings(const struct settings *s, struct h
 		.own_count = s->own_count < SETTINGS_OWN_MAX ? s->own_count : SETTINGS_OWN_MAX,
 		.ignore_ports = s->ignores_ports ? s->ignore_ports : NULL,
 		.hash_key = key,
+		.spread = spread_of(key),
 		/* Of a file every worker walks all and keeps its own; a live port's share is its
 		   own already. */
 		.worker = s->live ? 0 : worker,
@@ -120,6 +129,7 @@ static void publish_about(struct worker *w, struct rx_port *port)
 		memcpy(about.interface, a.interface, sizeof(about.interface));
 		memcpy(about.mode, a.mode, sizeof(about.mode));
 		memcpy(about.clock, a.clock, sizeof(about.clock));
+		about.share = a.share;
 	}
 	if (a.ring_packets != 0 &&
 	    (w->nap.ring_packets == 0 || a.ring_packets < w->nap.ring_packets))
@@ -160,6 +170,7 @@ static int open_port(struct dataplane *d, struct worker *w, uint32_t source)
 	struct rx_open how = { .settings = d->settings,
 			       .worker = w->number,
 			       .workers = w->workers,
+			       .spread = w->decode.settings.spread,
 			       .iface = add_interface,
 			       .iface_context = &w->region };
 	int code = backends_open(spec, &how, &w->rx.port[source], why, sizeof(why), &err);

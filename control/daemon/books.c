@@ -62,6 +62,8 @@ void books_take(struct books *b, const struct region_reader *regions, uint32_t c
 		take_worker(&b->worker[i], &regions[i]);
 		b->exporter.drained += b->worker[i].drained;
 	}
+	if (count > 0 && b->worker[0].ports > 0 && b->worker[0].port[0].about.share != 0)
+		b->live = true;
 }
 
 uint64_t books_sum(const struct books *b, enum counter c)

@@ -142,7 +142,7 @@ static void decode_keys(struct decode *d, struct burst *b, uint64_t datagrams)
 		struct packet *p = &b->packet[i];
 
 		finish_key(d, p);
-		if (!decode_owns(&d->settings, p->hash))
+		if (!decode_owns_flow(&d->settings, &p->key))
 			continue;
 		count_in(d, p, (datagrams >> i & 1) != 0);
 		if (unlikely(kept != i))

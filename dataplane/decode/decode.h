@@ -19,8 +19,8 @@
  *
  * Own packets: with several workers on a file every worker decodes everything; packets that end
  * here are counted (`received` and their reason) only by the worker that owns them: number %
- * workers, or for packets that reach a flow hash % workers. Packets of other workers' flows leave
- * the burst uncounted.
+ * workers, or for packets that reach a flow flow_key_spread() % workers. Packets of other workers'
+ * flows leave the burst uncounted.
  *
  * Threads: the worker. Memory: datagrams under assembly come from the worker's arena, capped; a
  *          completed one is borrowed by the burst until the next decode_burst().
@@ -44,6 +44,7 @@ struct decode_settings {
 	uint32_t own_count;
 	const uint8_t *ignore_ports; /* bitmap of 65,536; NULL: none */
 	struct hash_key hash_key;
+	struct spread spread;
 	uint32_t worker, workers;
 };
 

@@ -30,11 +30,16 @@ static inline void layer_limit(struct layer *l, uint32_t wire_bytes)
 		l->captured_bytes = wire_bytes;
 }
 
-/* decode_owns - does this worker count what `by` (a packet's number, or its hash) stands for?
+/* decode_owns - does this worker count the packet of this number, which reaches no flow?
  * Alone it counts everything, and spares the division. */
-static inline bool decode_owns(const struct decode_settings *s, uint64_t by)
+static inline bool decode_owns(const struct decode_settings *s, uint64_t number)
 {
-	return s->workers == 1 || by % s->workers == s->worker;
+	return s->workers == 1 || number % s->workers == s->worker;
+}
+
+static inline bool decode_owns_flow(const struct decode_settings *s, const struct flow_key *key)
+{
+	return s->workers == 1 || flow_key_spread(key, s->spread) % s->workers == s->worker;
 }
 
 #endif

@@ -143,7 +143,7 @@ struct flow_settings {
 	uint32_t flows;     /* size of the table */
 	uint32_t half_open; /* of them half open at most */
 	uint64_t timeout_ns[FLOW_CLASSES];
-	uint32_t worker, workers; /* this worker keeps flows with hash % workers == worker */
+	uint32_t worker, workers;
 };
 
 struct flow_bucket;

@@ -12,6 +12,7 @@
 #define DATAPLANE_FLOW_KEY_H
 
 #include <assert.h>
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -61,6 +62,44 @@ static inline uint64_t flow_key_hash(const struct flow_key *k, struct hash_key s
 
 	memcpy(word, k, sizeof(word));
 	return hash_words(secret, word, 6);
+}
+
+/* The two factors of flow_key_spread(): odd, and live random, so that nobody can choose packets
+ * that all go to one worker. */
+struct spread {
+	uint32_t address, port;
+};
+
+/* spread_number - of all bits of the two addresses and the two ports XORed, which a program in the
+ * kernel can do as well, in 32-bit words:
+ *
+ *     address = XOR of the 32-bit words of both addresses     host byte order
+ *     port    = XOR of both ports; of a fragment 0
+ *     number  = (address * factor + port * factor) >> 16
+ */
+static inline uint32_t spread_number(struct spread s, uint32_t address, uint32_t port)
+{
+	return (address * s.address + port * s.port) >> 16;
+}
+
+static inline uint32_t spread_addresses(const uint8_t address[2][16])
+{
+	uint32_t word[8], sum = 0;
+
+	memcpy(word, address, sizeof(word));
+	for (int i = 0; i < 8; i++)
+		sum ^= word[i];
+	return be32toh(sum);
+}
+
+/* flow_key_spread - the worker that a flow belongs to is this number modulo the workers: the same
+ * for both directions, and whether the key is in order or not. Of a flow in a tunnel the inner
+ * addresses and ports count.
+ * Why: a hash of its own, because it is computed in the kernel too (the fan-out of packet sockets),
+ *      so that packets come to the worker that they belong to. */
+static inline uint32_t flow_key_spread(const struct flow_key *k, struct spread s)
+{
+	return spread_number(s, spread_addresses(k->address), (uint32_t)(k->port[0] ^ k->port[1]));
 }
 
 static inline bool flow_key_equal(const struct flow_key *a, const struct flow_key *b)

@@ -359,7 +359,7 @@ static void af_packet_about(struct rx_port *port, struct rx_about *ret)
 	struct af_packet_port *p = of(port);
 	bool hardware = p->stamps_hardware && !p->unstamped;
 
-	*ret = (struct rx_about){ 0 };
+	*ret = (struct rx_about){ .spread = RX_SPREAD_SYMMETRIC };
 	snprintf(ret->interface, sizeof(ret->interface), "%s", p->plan.interface);
 	snprintf(ret->mode, sizeof(ret->mode),
 		 "TPACKET_V3, %" PRIu64 " blocks of %" PRIu64 "k, %" PRIu64 " ms%s", p->plan.blocks,

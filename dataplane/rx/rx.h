@@ -7,8 +7,8 @@
  * test (tests/unit/dataplane/rx/test_conformance.c).
  *
  * A *source* is what the user named; a *port* is one worker's open view of it.
- * For `file` and `synth` every worker's port delivers the whole input (DESIGN:
- * each walks all of it and keeps its own flows); for live back ends a port is a share of it.
+ * For `file` and `synth` every worker's port delivers the whole input (each walks all of it and
+ * keeps its own flows), unless rx_about says `share`; for live back ends a port is a share of it.
  *
  * Threads: a port belongs to one worker after open(); open() and close() run in the main thread.
  * Between them the process has neither privilege nor path: what a port needs later, it opens in
@@ -55,6 +55,17 @@ enum rx_state {
 	RX_GONE,    /* the source went away. Exit status 5 */
 };
 
+/* How the packets of a source are shared out among the ports of its workers. What comes to another
+ * worker than the one that owns the flow is handed over (flow/handoff.h), which costs a copy. */
+enum rx_spread {
+	RX_SPREAD_ANY,       /* the directions of a flow may come to different workers */
+	RX_SPREAD_SYMMETRIC, /* both directions come to one worker: by addresses and ports, the
+				outermost, by somebody's rule. Fragments, tunnels and what
+				comes from another source may come elsewhere */
+	RX_SPREAD_OWN,       /* by flow_key_spread() modulo the workers, as far as the back end can
+				see it: so packets come to the worker that owns them */
+};
+
 /* What an open port is, for the start line, the log and the naps of its worker. */
 struct rx_about {
 	char interface[48];    /* "": none */
@@ -63,6 +74,9 @@ struct rx_about {
 	uint32_t ring_packets; /* what its rings hold while nobody looks. 0: the kernel gathers
 				  packets by itself and wakes in batches, so its wait_fd is what to
 				  sleep on */
+	uint8_t spread;        /* enum rx_spread; of no interest with one worker */
+	bool share;            /* of a source that is not live: the ports share it, as of an
+				  interface; else each delivers all of it */
 };
 
 /* One option of `--rx NAME:ARG,option=value`, for --list-rx and rx/options.h. */
@@ -83,7 +97,9 @@ struct rx_open {
 	const char *argument; /* behind `NAME:` of --rx; NULL for `file`, whose inputs are in the
 				 settings */
 	uint32_t worker, workers;
-	rx_iface_fn *iface; /* returns an index; packets carry it plus 1. NULL: nobody cares */
+	struct spread spread; /* with it flow_key_spread() % workers is the worker that owns a flow
+			       */
+	rx_iface_fn *iface;   /* returns an index; packets carry it plus 1. NULL: nobody cares */
 	void *iface_context;
 };
 

@@ -21,6 +21,10 @@
  * a sum over what changes, are written. So a packet costs about what a port costs that finds it in
  * memory, and what is measured is the rest of the pipeline.
  *
+ * With `share` each worker's port invents only the connections that its worker owns: so n workers
+ * do each an n-th of the work of one, and with n times the packets n times the work of one. All
+ * ports together give what one would, but for the time stamps and the packets' numbers.
+ *
  * `group` and `scatter` say how far apart the packets of a connection are: at a million
  * connections everything that a stage keeps of one has left the caches before its next
  * packet comes.
@@ -62,7 +66,7 @@ enum {
 
 struct plan {
 	uint64_t packets, pairs, seconds, rate; /* of the first three all but one are 0 */
-	uint64_t size, request, connections, pipelining, group, scatter, mss, seed, v6;
+	uint64_t size, request, connections, pipelining, group, scatter, mss, seed, v6, share;
 	double disorder, loss, duplicates;
 };
 
@@ -85,6 +89,7 @@ static const struct rx_option synth_options[] = {
 	BYTES(mss,         1460, 1, 65000, "payload of a segment, at most")
 	COUNT(seed,        1, 0, UINT64_MAX, "of everything that looks random")
 	COUNT(v6,          0, 0, 1, "1: IPv6")
+	COUNT(share,       0, 0, 1, "1: each worker invents only its own connections, to measure how several scale")
 	PORTION(disorder,   "of the segments with payload that change places with the packet behind them")
 	PORTION(loss,       "that is missing from the capture, told as lost")
 	PORTION(duplicates, "that comes twice")
@@ -247,10 +252,15 @@ struct synth_port {
 	uint32_t last; /* slot of the packet given last */
 	/* set-up */
 	uint32_t connections, mss, group_size;
+	uint32_t all;  /* connections of all ports */
+	uint32_t *own; /* of `share`: which of all they are, in order; NULL: all */
+	uint32_t worker, workers;
+	bool share;
 	uint32_t stride; /* from a connection to the one that talks next */
 	uint32_t frame_bytes, headers_bytes;
 	uint64_t pipelining, pairs, seed;
-	uint64_t quota, quota_more; /* exchanges of each connection; the first so many have one more */
+	uint64_t quota,
+		quota_more; /* exchanges of each connection; the first so many have one more */
 	uint64_t rate, tick_ns, tick_rest; /* from packet to packet */
 	bool v6;
 	uint8_t *frames;
@@ -269,6 +279,12 @@ static uint64_t mix(uint64_t x)
 	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
 	return x ^ x >> 31;
+}
+
+/* named - which of all connections this port's n-th is. */
+static uint32_t named(const struct synth_port *p, uint32_t connection)
+{
+	return likely(p->own == NULL) ? connection : p->own[connection];
 }
 
 /* quota - exchanges of a connection in all. */
@@ -297,17 +313,24 @@ static uint32_t batch(const struct synth_port *p, uint32_t connection)
 static struct segment speak(const struct synth_port *p, uint32_t connection, bool from_client,
 			    uint64_t requests, uint64_t responses)
 {
-	uint64_t isn = mix(p->seed + connection);
+	uint32_t name = named(p, connection);
+	uint64_t isn = mix(p->seed + name);
 	uint32_t client = (uint32_t)isn + 1 + (uint32_t)requests * p->request.length;
 	uint32_t server = (uint32_t)(isn >> 32) + 1 + (uint32_t)responses * p->response.length;
 
 	return (struct segment){
-		.connection = connection,
+		.connection = name,
 		.from_client = from_client,
 		.flags = TCP_ACK,
 		.seq = from_client ? client : server,
 		.ack = from_client ? server : client,
 	};
+}
+
+/* after_talk - of the first connection, which has the most to say: there is nothing more. */
+static enum phase after_talk(const struct synth_port *p)
+{
+	return p->fill_left > 0 ? PHASE_FILL : PHASE_CLOSE;
 }
 
 static struct segment next_opening(struct synth_port *p)
@@ -326,7 +349,7 @@ static struct segment next_opening(struct synth_port *p)
 	if (++p->connection < p->connections)
 		return s;
 	p->connection = 0;
-	p->phase = PHASE_TALK;
+	p->phase = batch(p, 0) > 0 ? PHASE_TALK : after_talk(p);
 	return s;
 }
 
@@ -382,7 +405,7 @@ static void turn(struct synth_port *p)
 	p->group = p->connection = 0;
 	p->done += p->pipelining;
 	if (batch(p, 0) == 0) /* the first connection has the most */
-		p->phase = p->fill_left > 0 ? PHASE_FILL : PHASE_CLOSE;
+		p->phase = after_talk(p);
 }
 
 /* next_batch - In the last round some connections have nothing more to say. */
@@ -414,7 +437,7 @@ static struct segment next_talking(struct synth_port *p)
 	s.seq += offset;
 	s.message = m;
 	s.index = p->segment++;
-	s.number = (p->done + p->exchange) * p->connections + connection + 1;
+	s.number = (p->done + p->exchange) * p->all + s.connection + 1;
 	if (p->segment < m->segments) {
 		p->ack_due = p->segment % 2 == 0;
 		return s;
@@ -616,6 +639,8 @@ static void give(struct synth_port *p, uint32_t index, struct packet *packet)
 	packet->frame = s->frame;
 	packet->ts_ns = p->ts_ns;
 	packet->number = ++p->given;
+	if (unlikely(p->share)) /* such that the worker owns it */
+		packet->number = packet->number * p->workers + p->worker;
 	packet->wire_bytes = s->bytes;
 	packet->caplen_bytes = s->bytes < p->cut_bytes ? s->bytes : p->cut_bytes;
 	packet->link = LINK_ETHERNET;
@@ -800,6 +825,42 @@ static uint32_t stride_of(uint32_t n)
 	return 1;
 }
 
+/* own_connection - as decode will see it. */
+static bool own_connection(const struct synth_port *p, uint32_t connection, struct spread spread)
+{
+	uint8_t ip[2][16] = { { 0 } };
+	uint32_t port = CLIENT_PORT_FIRST + connection % CLIENT_PORTS;
+
+	put_address(ip[1], p->v6, false);
+	put16(put_address(ip[0], p->v6, true) - HOST_BYTES, connection / CLIENT_PORTS + 1);
+	return spread_number(spread, spread_addresses(ip), port ^ SERVER_PORT) % p->workers ==
+	       p->worker;
+}
+
+/* share_out - the connections of this worker, and its part of what fills up. A worker that owns
+ * none is at its end at once. */
+static int share_out(struct synth_port *p, bool scatter, struct spread spread)
+{
+	uint64_t fill = p->fill_left, quota_more = p->quota_more;
+
+	p->own = calloc(p->all, sizeof(*p->own));
+	if (p->own == NULL)
+		return -ENOMEM;
+	p->connections = 0;
+	p->fill_left = p->quota_more = 0;
+	for (uint32_t i = 0; i < p->all; i++) {
+		if (!own_connection(p, i, spread))
+			continue;
+		p->own[p->connections++] = i;
+		p->quota_more += i < quota_more;
+		p->fill_left += fill / p->all + (i < fill % p->all);
+	}
+	p->stride = scatter ? stride_of(p->connections) : 1;
+	if (p->connections == 0)
+		p->phase = PHASE_OVER;
+	return 0;
+}
+
 static void synth_close(struct rx_port *port)
 {
 	struct synth_port *p = of(port);
@@ -807,6 +868,7 @@ static void synth_close(struct rx_port *port)
 	message_free(&p->request);
 	message_free(&p->response);
 	free(p->frames);
+	free(p->own);
 	free(p);
 }
 
@@ -815,21 +877,27 @@ static uint64_t portion(double of_one)
 	return (uint64_t)(of_one * 0x1p32);
 }
 
-static struct synth_port *port_make(const struct plan *plan, uint64_t snaplen_bytes)
+static struct synth_port *port_make(const struct plan *plan, const struct rx_open *how)
 {
 	struct synth_port *p = calloc(1, sizeof(*p));
+	uint64_t snaplen_bytes = how->settings->snaplen_bytes, second_ns = CLOCK_SECOND_NS;
 
 	if (p == NULL)
 		return NULL;
 	p->head.backend = &rx_synth;
-	p->connections = (uint32_t)plan->connections;
+	p->connections = p->all = (uint32_t)plan->connections;
+	p->worker = how->worker;
+	p->workers = how->workers;
+	p->share = plan->share != 0;
+	if (p->share)
+		second_ns *= p->workers;
 	p->pipelining = plan->pipelining;
 	p->mss = (uint32_t)plan->mss;
 	p->group_size = (uint32_t)plan->group;
 	p->stride = plan->scatter != 0 ? stride_of(p->connections) : 1;
 	p->rate = plan->rate;
-	p->tick_ns = CLOCK_SECOND_NS / plan->rate;
-	p->tick_rest = CLOCK_SECOND_NS % plan->rate;
+	p->tick_ns = second_ns / plan->rate;
+	p->tick_rest = second_ns % plan->rate;
 	p->seed = mix(plan->seed);
 	p->v6 = plan->v6 != 0;
 	p->headers_bytes = ETHERNET_BYTES + (p->v6 ? IPV6_BYTES : IPV4_BYTES) + TCP_BYTES;
@@ -852,7 +920,7 @@ static int synth_open(const struct rx_open *how, struct rx_port **ret, struct rx
 
 	if (code < 0)
 		return code;
-	p = port_make(&plan, how->settings->snaplen_bytes);
+	p = port_make(&plan, how);
 	if (p == NULL || request_make(&p->request, (uint32_t)plan.request, p->mss) < 0 ||
 	    response_make(&p->response, (uint32_t)plan.size, p->mss) < 0 || frames_make(p) < 0) {
 		snprintf(err->text, sizeof(err->text),
@@ -860,6 +928,10 @@ static int synth_open(const struct rx_open *how, struct rx_port **ret, struct rx
 		code = -ENOMEM;
 	} else {
 		code = plan_length(p, &plan, err);
+	}
+	if (code == 0 && p->share && share_out(p, plan.scatter != 0, how->spread) < 0) {
+		snprintf(err->text, sizeof(err->text), "synth: there is no memory");
+		code = -ENOMEM;
 	}
 	if (code == 0)
 		*ret = (struct rx_port *)(void *)p;
@@ -891,6 +963,13 @@ static enum rx_state synth_state(struct rx_port *port, struct rx_error *err)
 	return p->phase == PHASE_OVER && !p->held && !p->repeat ? RX_END : RX_OPEN;
 }
 
+static void synth_about(struct rx_port *port, struct rx_about *ret)
+{
+	*ret = (struct rx_about){ .clock = "file",
+				  .spread = RX_SPREAD_OWN,
+				  .share = of(port)->share };
+}
+
 static void synth_counters(struct rx_port *port, struct rx_counters *ret)
 {
 	struct synth_port *p = of(port);
@@ -909,6 +988,7 @@ const struct rx_backend rx_synth = {
 	.options = synth_options,
 	.live = false,
 	.open = synth_open,
+	.about = synth_about,
 	.pull = synth_pull,
 	.give_back = synth_give_back,
 	.state = synth_state,

@@ -16,7 +16,7 @@
 #include "dataplane/shm/counters.h"
 #include "dataplane/shm/ring.h"
 
-#define REGION_MAGIC UINT64_C(0x7765697272676e02) /* last byte: version of the layout */
+#define REGION_MAGIC UINT64_C(0x7765697272676e03) /* last byte: version of the layout */
 enum {
 	REGION_INTERFACES = 256,
 	REGION_INTERFACE_BYTES = 48,
@@ -34,6 +34,7 @@ struct region_port_about {
 	char interface[48]; /* "": none */
 	char mode[96];      /* for people: "native, copy" */
 	char clock[16];     /* of the time stamps: file, kernel, hardware, xdp */
+	uint32_t share;     /* not live, and yet the ports of the workers share it */
 };
 
 struct region_port {

@@ -427,6 +427,7 @@ static void open_worker(struct worker *w, uint32_t number, uint32_t workers)
 					  .fragments_per_datagram = 64,
 					  .fragment_timeout_ns = 30 * CLOCK_SECOND_NS,
 					  .hash_key = key,
+					  .spread = { 0x9e3779b1, 0x85ebca6b },
 					  .worker = number,
 					  .workers = workers };
 	struct flow_settings flow = {

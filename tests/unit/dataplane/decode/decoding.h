@@ -25,6 +25,7 @@ static inline struct decode_settings plain_settings(void)
 		.fragments_per_datagram = 64,
 		.fragment_timeout_ns = 30 * CLOCK_SECOND_NS,
 		.hash_key = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 },
+		.spread = { 0x9e3779b1, 0x85ebca6b },
 		.workers = 1,
 	};
 }

@@ -25,6 +25,7 @@ struct seen {
 	uint64_t packets, data_packets, gaps, out_of_order, repeated;
 	struct rx_counters counters;
 	struct packet last;
+	uint64_t ports[4]; /* packets of each worker */
 };
 
 static uint16_t folded(const uint8_t *at, size_t bytes, uint64_t sum)
@@ -87,10 +88,9 @@ static void see_segment(struct seen *s, const uint8_t *tcp, uint32_t bytes)
 	}
 }
 
-static struct seen *see(const char *argument)
+/* see_more - what one worker's port gives, beside what was seen before. */
+static void see_more(struct seen *s, struct rx_open how, const char *argument)
 {
-	struct seen *s = calloc(1, sizeof(*s));
-	struct rx_open how = how_default();
 	struct packet packet[BURST_PACKETS];
 	struct rx_port *port;
 	uint64_t ts_ns = 0;
@@ -110,11 +110,19 @@ static struct seen *see(const char *argument)
 			s->packets++;
 		}
 		s->last = packet[n - 1];
+		s->ports[how.worker] += n;
 		backend("synth")->give_back(port);
 	}
 	assert_int_equal(backend("synth")->state(port, NULL), RX_END);
 	backend("synth")->counters(port, &s->counters);
 	backend("synth")->close(port);
+}
+
+static struct seen *see(const char *argument)
+{
+	struct seen *s = calloc(1, sizeof(*s));
+
+	see_more(s, how_default(), argument);
 	return s;
 }
 
@@ -378,6 +386,31 @@ static void the_snap_length_cuts_frames(void **state)
 	assert_int_equal(d.first.wire_bytes, 62);
 }
 
+static void workers_that_share_invent_what_one_would(void **state)
+{
+	static const char *const plan[] = { "packets=2000,connections=40,share=1",
+					    "packets=1001,connections=23,v6=1,pipelining=3,share=1",
+					    "pairs=3,connections=40,share=1" };
+
+	(void)state;
+	for (size_t i = 0; i < array_count(plan); i++) {
+		struct seen *one = see(plan[i]), *four = calloc(1, sizeof(*four));
+		struct rx_open how = how_default();
+
+		how.spread = (struct spread){ 0x9e3779b1, 0x85ebca6b };
+		how.workers = 4;
+		for (how.worker = 0; how.worker < 4; how.worker++)
+			see_more(four, how, plan[i]);
+		assert_int_equal(four->packets, one->packets);
+		assert_int_equal(pairs_of(four, 80, response_bytes(1024)),
+				 pairs_of(one, 80, response_bytes(1024)));
+		for (int w = 0; w < 4; w++)
+			assert_in_range(four->ports[w], 1, one->packets / 2);
+		forget(one);
+		forget(four);
+	}
+}
+
 static void arguments_that_make_no_sense_are_refused_by_name(void **state)
 {
 	static const struct {
@@ -446,6 +479,7 @@ int main(void)
 		cmocka_unit_test(disorder_changes_places_and_loses_nothing),
 		cmocka_unit_test(seeds_choose_other_numbers),
 		cmocka_unit_test(the_snap_length_cuts_frames),
+		cmocka_unit_test(workers_that_share_invent_what_one_would),
 		cmocka_unit_test(arguments_that_make_no_sense_are_refused_by_name),
 		cmocka_unit_test(the_default_is_a_million_packets),
 	};
