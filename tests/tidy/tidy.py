@@ -34,6 +34,7 @@ TESTED_ELSEWHERE = {
     "dataplane/rx/gzip.c": "test_stream.c: whole, cut, corrupt, several members",
     "dataplane/rx/zstd.c": "test_stream.c: whole, cut, corrupt, several frames",
     "dataplane/rx/inputs.c": "test_file.c: folders, several files, standard input, what is refused",
+    "dissectors/tls_hello.c": "test_tls.c: hellos, certificates, and lengths in them that lie",
     "dataplane/setup.c": "settings to sizes; every end-to-end run, robustness.py for what cannot be opened",
 }
 

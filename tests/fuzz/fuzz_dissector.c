@@ -1,5 +1,7 @@
-/* fuzz_http1 - any bytes of two sides in any order, with gaps and ends: the dissector keeps to its
+/* fuzz_dissector - any bytes of two sides in any order, with gaps and ends: a dissector keeps to its
  * contract (fake_host ends the process when it does not), and every message ends.
+ *
+ * Which one is said by the build: -DFUZZ_DISSECTOR=dissector_<name>, a target for each.
  *
  * Input: one byte of settings, then steps: a byte that says which side and what, a byte that says
  * how much, and for bytes to feed those bytes.
@@ -8,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-extern const struct dissector dissector_http1;
+extern const struct dissector FUZZ_DISSECTOR;
 
 enum step { STEP_FEED, STEP_FEED_BYTEWISE, STEP_GAP, STEP_WAIT_OVER, STEP_CLOSE, STEPS };
 enum { GAP_SCALE = 16 };
@@ -55,8 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 					   .client_unknown = (data[0] & 2) != 0,
 					   .midstream = (data[0] & 4) != 0,
 					   .without_headers = (data[0] & 8) != 0 };
-	dissector_http1.probe(slice_of(data, bytes < 256 ? bytes : 256), 80);
-	fake_open(&c, &dissector_http1, &settings);
+	if (FUZZ_DISSECTOR.probe != NULL)
+		FUZZ_DISSECTOR.probe(slice_of(data, bytes < 256 ? bytes : 256), 80);
+	fake_open(&c, &FUZZ_DISSECTOR, &settings);
 	for (in = slice_after(in, 1); in.bytes >= 2;)
 		in = slice_after(in, take_step(&c, in));
 	for (int side = 0; side < 2; side++)
