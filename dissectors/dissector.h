@@ -136,6 +136,7 @@ struct dissector {
 	const struct field *fields;
 	uint32_t field_count;
 	uint16_t interim_field; /* list that takes the codes of interim responses; 0: none */
+	uint16_t again_field;   /* number that takes how often a request was repeated; 0: none */
 	uint32_t conn_bytes;    /* state of one connection, both sides, zeroed */
 	const struct pattern *patterns;
 	uint32_t pattern_count;
@@ -159,6 +160,11 @@ struct dissector {
 	/* close - nothing follows on this side. What was gathered has been offered before. May be
 	 * NULL. */
 	void (*close)(struct conn *c, enum side side, enum why why);
+
+	/* fini - what conn_take() does not free with the connection is to be let go now: called
+	 * once, when the connection ends or speaks something else. No message may be touched. May
+	 * be NULL. */
+	void (*fini)(struct conn *c);
 
 	const struct over_datagrams *datagrams; /* NULL: not spoken over UDP */
 };
@@ -199,14 +205,26 @@ void conn_skip(struct conn *c, enum side side, uint64_t bytes, struct message *m
 void conn_wait_peer(struct conn *c, enum side side);
 bool conn_waited(const struct conn *c, enum side side);
 
-/* conn_take - zeroed memory that lives as long as the connection; NULL over the connection's cap.
- */
+/* conn_take - zeroed memory that lives until the connection ends or speaks something else; NULL
+ * over the connection's cap. conn_give() gives it back earlier (NULL: nothing); conn_resize() moves
+ * it, what is new is not zeroed, and NULL leaves the old as it was. Enough for a library that wants
+ * an allocator. */
 void *conn_take(struct conn *c, size_t bytes);
+void conn_give(struct conn *c, void *memory);
+void *conn_resize(struct conn *c, void *memory, size_t bytes);
 
 /* conn_become - from here on the connection speaks `name`, both sides, each from its first byte not
- * yet taken; NULL, or a name nobody registered: nobody reads the rest, which is counted as opaque.
- * Messages open stay open until both sides close unless they were ended. */
+ * yet taken. WHAT_IS_FOUND: nobody knows yet what (in a tunnel, say); what follows is identified
+ * like a new connection. NULL, or a name nobody registered: nobody reads the rest, which is counted
+ * as opaque. Messages open stay open until both sides close unless they were ended. */
+#define WHAT_IS_FOUND ""
 void conn_become(struct conn *c, const char *name);
+
+/* conn_become_with - the same, and the new dissector finds `note` in conn_handed(): what was
+ * negotiated, say. At most HANDED_BYTES; a longer one is handed over as an empty one. */
+enum { HANDED_BYTES = 1024 };
+void conn_become_with(struct conn *c, const char *name, struct slice note);
+struct slice conn_handed(const struct conn *c);
 
 /* What is known of the request that a response beginning at `at` would answer. */
 enum request_known {
@@ -221,16 +239,45 @@ enum request_known {
 enum request_known conn_request_note(struct conn *c, enum side side, const uint8_t *at,
 				     uint64_t key, uint64_t *ret_note);
 
+/* conn_request_key - the request that a response of `side` beginning at `at` would answer (by
+ * `key`, as above) is from now on answered by `new_key`: its answer comes from another dissector,
+ * or out of order. Returns false if there is no such request. */
+bool conn_request_key(struct conn *c, enum side side, const uint8_t *at, uint64_t key,
+		      uint64_t new_key);
+
+/* conn_request_again - `side` has sent its open request with this key once more: it is counted
+ * in the dissector's again_field, and is no request of its own. Returns false if no such request is
+ * open. */
+bool conn_request_again(struct conn *c, enum side side, uint64_t key);
+
+/* conn_request_close - the open request of `side` with this key will not be answered (a stream was
+ * reset, a channel closed): its record says so with `why`. Returns false if there is no such
+ * request. */
+bool conn_request_close(struct conn *c, enum side side, uint64_t key, enum why why);
+
 /* message_begin - a message starts at `at`, which points into the `in` of the feed() going on.
  *
- * A response takes its request out of the queue here; an interim response does not.
- * Returns NULL when there is no memory; every message_*() accepts NULL and does nothing.
+ * A response takes its request out of the queue here; an interim response does not. Either side may
+ * ask: a response belongs to a request of the other side. Records keep the connection's client;
+ * those of messages that its server began are flagged `from_server`. Any number of messages of a
+ * side may be open at once, ended in any order. Returns NULL when there is no memory; every
+ * message_*() accepts NULL and does nothing.
  */
 struct message *message_begin(struct conn *c, enum side side, const uint8_t *at,
 			      struct message_open open);
 
 /* message_note - change a request's note, as long as it has not been answered. */
 void message_note(struct message *m, uint64_t note);
+
+/* message_proto - the message is of a protocol inside this one (gRPC in HTTP/2): its record bears
+ * that name. `d` is in the list of dissectors too, often with fields only. Fields added from here
+ * on are of its table, and those added before keep their number: begin it with the same ones. Where
+ * that dissector is not enabled nothing happens. */
+void message_proto(struct message *m, const struct dissector *d);
+
+/* message_stream - the number that the protocol itself gives to the exchange: a stream, a channel.
+ * Shown beside `index`. */
+void message_stream(struct message *m, uint64_t stream);
 
 /* message_wants - false if no output asks for this field: spare the work. */
 bool message_wants(const struct message *m, uint16_t field);
@@ -240,6 +287,15 @@ bool message_wants(const struct message *m, uint16_t field);
 void message_text(struct message *m, uint16_t field, struct slice value);
 void message_pair(struct message *m, uint16_t field, struct slice name, struct slice value);
 void message_number(struct message *m, uint16_t field, uint64_t value);
+
+/* message_body - bytes that feed() was shown are body of the message: counted and kept like skipped
+ * ones. For what must be read on its way by, or has been unmasked. */
+void message_body(struct message *m, struct slice bytes);
+
+/* message_keep - keep at least the first `bytes` of the body for message_kept(), whatever
+ * --body-limit says; at most the head limit. Before the body begins. */
+void message_keep(struct message *m, uint32_t bytes);
+struct slice message_kept(const struct message *m);
 
 void message_flag(struct message *m, enum flag flag);
 /* message_failed - the protocol itself says that this is a failure. */

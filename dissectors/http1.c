@@ -575,6 +575,13 @@ static void become(struct reader *r, const char *name)
 	conn_become(r->c, name);
 }
 
+static const char *upgraded_to(const struct http_side *s)
+{
+	if (s->upgrade[0] == 0) /* RFC 9110 7.8: it must be said */
+		return NULL;
+	return strcmp(s->upgrade, "h2c") == 0 ? "http2" : s->upgrade;
+}
+
 /* RFC 9112 6.3, in its order; what is left of it behind the cases of responses. */
 static void begin_body(struct reader *r, const uint8_t *end)
 {
@@ -606,10 +613,10 @@ static void end_response_head(struct reader *r, const uint8_t *end)
 		if ((s->note & NOTE_UPGRADE) == 0)
 			message_flag(s->m, FLAG_anomaly);
 		end_message(s, end);
-		become(r, strcmp(s->upgrade, "h2c") == 0 ? "http2" : s->upgrade);
+		become(r, upgraded_to(s));
 	} else if ((s->note & NOTE_CONNECT) != 0 && s->status / 100 == 2) {
 		end_message(s, end);
-		become(r, NULL);
+		become(r, WHAT_IS_FOUND); /* RFC 9110 9.3.6: a tunnel */
 	} else if (s->interim || (s->note & NOTE_HEAD) != 0 || s->status == 204 ||
 		   s->status == 304) {
 		end_message(s, end);

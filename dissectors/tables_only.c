@@ -22,6 +22,18 @@ void conn_skip(struct conn *c, enum side s, uint64_t n, struct message *m) { (vo
 void conn_wait_peer(struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
 bool conn_waited(const struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
 void *conn_take(struct conn *c, size_t n) { (void)c, (void)n; NEVER; }
+void conn_give(struct conn *c, void *m) { (void)c, (void)m; NEVER; }
+void *conn_resize(struct conn *c, void *m, size_t n) { (void)c, (void)m, (void)n; NEVER; }
+void conn_become_with(struct conn *c, const char *name, struct slice s) { (void)c, (void)name, (void)s; NEVER; }
+struct slice conn_handed(const struct conn *c) { (void)c; NEVER; }
+bool conn_request_key(struct conn *c, enum side s, const uint8_t *at, uint64_t key, uint64_t to) { (void)c, (void)s, (void)at, (void)key, (void)to; NEVER; }
+bool conn_request_again(struct conn *c, enum side s, uint64_t key) { (void)c, (void)s, (void)key; NEVER; }
+bool conn_request_close(struct conn *c, enum side s, uint64_t key, enum why why) { (void)c, (void)s, (void)key, (void)why; NEVER; }
+void message_proto(struct message *m, const struct dissector *d) { (void)m, (void)d; NEVER; }
+void message_stream(struct message *m, uint64_t n) { (void)m, (void)n; NEVER; }
+void message_body(struct message *m, struct slice s) { (void)m, (void)s; NEVER; }
+void message_keep(struct message *m, uint32_t n) { (void)m, (void)n; NEVER; }
+struct slice message_kept(const struct message *m) { (void)m; NEVER; }
 void conn_become(struct conn *c, const char *name) { (void)c, (void)name; NEVER; }
 enum request_known conn_request_note(struct conn *c, enum side s, const uint8_t *at, uint64_t key, uint64_t *ret) { (void)c, (void)s, (void)at, (void)key, (void)ret; NEVER; }
 struct message *message_begin(struct conn *c, enum side s, const uint8_t *at, struct message_open o) { (void)c, (void)s, (void)at, (void)o; NEVER; }

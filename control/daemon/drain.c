@@ -115,7 +115,11 @@ static bool is_sound(const uint8_t *copy, uint64_t bytes)
 {
 	const struct record *r = (const void *)copy;
 
-	return record_check(copy, bytes) && (r->type != RECORD_PAIR || r->proto < dissector_count);
+	if (!record_check(copy, bytes))
+		return false;
+	return r->type != RECORD_PAIR ||
+	       (r->proto < dissector_count && r->request.proto < dissector_count &&
+		r->response.proto < dissector_count);
 }
 
 static void give_up(struct drain_region *region)

@@ -2,6 +2,8 @@
  * by name only, and no other stage includes this.
  *
  *     undecided --(identify)--> spoken by a dissector --(become)--> another | opaque
+ *         ^                                  |
+ *         +-----(become what is found)-------+
  */
 #ifndef DATAPLANE_DISSECT_CONN_H
 #define DATAPLANE_DISSECT_CONN_H
@@ -69,18 +71,22 @@ struct conn {
 	uint8_t why;    /* of the last close */
 	struct message *unfinished;
 	struct conn_side side[2];
-	struct pair_queue queue;
+	struct pair_queue queue;    /* of the client's requests */
+	struct pair_queue *reverse; /* of the server's; NULL until it asks */
 	/* chores */
 	struct memory *memory; /* of conn_take() */
+	struct memory *handed; /* by who spoke it before … */
+	struct memory *hands;  /* … and to who will speak it next */
 	uint32_t memory_bytes;
 	uint32_t becomes; /* conn_become() asked for this dissector … */
 	bool becomes_now; /* … and it has not happened yet */
+	bool anew;        /* it is to be identified again, and has not been looked at yet */
 	uint32_t changes; /* of protocol so far */
 };
 
 /* A block of conn_take(). */
 struct memory {
-	struct memory *next;
+	struct memory *prev, *next;
 	size_t bytes;
 	_Alignas(16) uint8_t data[];
 };
@@ -103,6 +109,10 @@ static inline uint64_t conn_offset_of(const struct conn_side *s, const uint8_t *
 {
 	return s->at + (uint64_t)(at - s->in.at);
 }
+
+/* conn_queue - of the requests that `side` asks; NULL: there is none, and with `make` no memory for
+ * one. */
+struct pair_queue *conn_queue(struct conn *c, enum side side, bool make);
 
 /* conn_finish_messages - end every message still open; of one side, or of both (SIDE_UNKNOWN). */
 void conn_finish_messages(struct conn *c, enum side side);

@@ -11,6 +11,9 @@
  * up. */
 enum { MIDSTREAM_TRIES = 32, BECOMES_MAX = 4 };
 
+/* Whom a connection becomes when that is still to be found out. */
+enum { DISSECTOR_ANEW = 254 };
+
 static bool apply_become(struct conn *c);
 static void finish_closed(struct conn *c, struct conn_side *s);
 
@@ -187,6 +190,8 @@ static size_t feed(struct conn *c, struct conn_side *s, struct slice in)
 		total += n;
 		s->at += n;
 		in = slice_after(in, n);
+		if (unlikely(c->phase == CONN_UNDECIDED))
+			return total;
 	}
 	return total;
 }
@@ -221,7 +226,7 @@ static void settle(struct conn *c, struct conn_side *moved)
 		s->waiting = false;
 		if (!feed_gathered(c, s))
 			return;
-		if (s->closing && !s->waiting)
+		if (s->closing && !s->waiting && !c->anew)
 			finish_closed(c, s);
 		s = &c->side[side_other((enum side)s->side)];
 	}
@@ -261,16 +266,13 @@ static void move(struct conn *c, struct conn_side *s)
 
 /* ---- who speaks ---- */
 
-static void become_opaque(struct conn *c)
+static void memory_free(struct host *h, struct memory **list)
 {
-	if (c->phase != CONN_OPAQUE)
-		count(c->host->counters, flows_opaque);
-	c->phase = CONN_OPAQUE;
-	c->dissector = NULL;
-	for (int i = 0; i < 2; i++) {
-		c->side[i].skip = 0;
-		c->side[i].need = 0;
-		wait_end(c->host, &c->side[i]);
+	while (*list != NULL) {
+		struct memory *m = *list;
+
+		*list = m->next;
+		arena_give(h->arena, m, sizeof(*m) + m->bytes);
 	}
 }
 
@@ -279,18 +281,31 @@ static size_t state_bytes(uint32_t proto)
 	return dissectors[proto]->conn_bytes + 1; /* an allocator need not have blocks of nothing */
 }
 
+/* Who spoke it speaks it no more. */
 static void state_free(struct conn *c)
 {
-	if (c->state != NULL)
+	if (c->state != NULL) {
+		if (dissectors[c->proto]->fini != NULL)
+			dissectors[c->proto]->fini(c);
 		arena_give(c->host->arena, c->state, state_bytes(c->proto));
-	c->state = NULL;
-	while (c->memory != NULL) {
-		struct memory *m = c->memory;
-
-		c->memory = m->next;
-		arena_give(c->host->arena, m, sizeof(*m) + m->bytes);
 	}
+	c->state = NULL;
+	memory_free(c->host, &c->memory);
 	c->memory_bytes = 0;
+}
+
+static void become_opaque(struct conn *c)
+{
+	if (c->phase != CONN_OPAQUE)
+		count(c->host->counters, flows_opaque);
+	state_free(c);
+	c->phase = CONN_OPAQUE;
+	c->dissector = NULL;
+	for (int i = 0; i < 2; i++) {
+		c->side[i].skip = 0;
+		c->side[i].need = 0;
+		wait_end(c->host, &c->side[i]);
+	}
 }
 
 static void speak(struct conn *c, uint32_t proto)
@@ -317,6 +332,26 @@ static bool is_spoken_here(const struct conn *c, const struct dissector *d)
 	return conn_is_datagrams(c) ? d->datagrams != NULL : d->feed != NULL;
 }
 
+/* What follows is looked at like the beginning of a connection. */
+static void forget_protocol(struct conn *c)
+{
+	state_free(c);
+	c->phase = CONN_UNDECIDED;
+	c->dissector = NULL;
+	c->anew = true;
+	for (int i = 0; i < 2; i++) {
+		struct conn_side *s = &c->side[i];
+
+		wait_end(c->host, s);
+		s->skip = 0;
+		s->need = 0;
+		s->segments = 0;
+		s->tries = 0;
+		s->refused = false;
+		s->candidates = UINT64_MAX;
+	}
+}
+
 /* A dissector asked for the change while it was running: it happens when it has returned. Returns
  * true if it did: what was not taken is for somebody else. */
 static bool apply_become(struct conn *c)
@@ -324,8 +359,13 @@ static bool apply_become(struct conn *c)
 	if (likely(!c->becomes_now))
 		return false;
 	c->becomes_now = false;
-	if (c->becomes == DISSECTOR_NONE || !is_spoken_here(c, dissectors[c->becomes]) ||
-	    c->changes++ >= BECOMES_MAX)
+	memory_free(c->host, &c->handed);
+	c->handed = c->hands;
+	c->hands = NULL;
+	if (c->becomes == DISSECTOR_ANEW && !conn_is_datagrams(c) && c->changes++ < BECOMES_MAX)
+		forget_protocol(c);
+	else if (c->becomes >= dissector_count || !is_spoken_here(c, dissectors[c->becomes]) ||
+		 c->changes++ >= BECOMES_MAX)
 		become_opaque(c);
 	else
 		speak(c, c->becomes);
@@ -460,6 +500,27 @@ static void undecided(struct conn *c, struct conn_side *s, uint64_t offset, stru
 		pass_over(c, s, slice_of(NULL, 0));
 }
 
+/* Both sides go on as somebody else, and what is there of them is their first segment. */
+static void identify_anew(struct conn *c)
+{
+	c->anew = false;
+	for (int i = 0; i < 2 && c->phase == CONN_UNDECIDED; i++) {
+		struct conn_side *s = &c->side[i];
+
+		if (s->gathered == NULL)
+			continue;
+		s->segments = 1;
+		identify(c, s, s->closing || s->closed ? PAUSE_OVER : PAUSE_NONE);
+		if (c->phase == CONN_UNDECIDED && s->gathered != NULL && !s->refused)
+			wait_begin(c->host, s);
+	}
+	for (int i = 0; i < 2 && !c->anew; i++)
+		if (c->side[i].closing && !c->side[i].waiting)
+			finish_closed(c, &c->side[i]);
+	if (unlikely(c->anew))
+		identify_anew(c); /* as often as it may change: BECOMES_MAX */
+}
+
 /* ---- the sink ---- */
 
 static struct conn *conn_make(struct host *h, struct flow *f, enum side side, uint64_t offset)
@@ -523,6 +584,8 @@ static void take(struct conn *c, enum side side, uint64_t offset, struct slice b
 		move(c, s);
 	}
 	settle(c, s);
+	if (unlikely(c->anew))
+		identify_anew(c);
 }
 
 static void deliver(void *context, struct flow *f, enum side side, uint64_t offset,
@@ -681,6 +744,8 @@ static void gap(void *context, struct flow *f, enum side side, uint64_t offset, 
 							: c->client != side;
 
 		pair_gap(c->host->pair, &c->queue, server, offset + bytes - left, left);
+		if (c->reverse != NULL)
+			pair_gap(c->host->pair, c->reverse, !server, offset + bytes - left, left);
 		if (c->phase == CONN_SPOKEN && !s->opaque) {
 			if (c->dissector->gap(c, side, left) == RESYNC_OPAQUE)
 				s->opaque = true;
@@ -695,6 +760,8 @@ static void gap(void *context, struct flow *f, enum side side, uint64_t offset, 
 	}
 	s->cut = false;
 	settle(c, s);
+	if (unlikely(c->anew))
+		identify_anew(c);
 }
 
 /* Reassembly has closed the side, and it waits for nothing any more: what is left is offered, the
@@ -704,8 +771,10 @@ static void finish_closed(struct conn *c, struct conn_side *s)
 	enum side side = (enum side)s->side;
 	bool owed;
 
-	s->closing = false;
 	offer_rest(c, s);
+	if (unlikely(c->anew))
+		return; /* somebody else may have something to say first */
+	s->closing = false;
 	s->closed = s->last = true;
 	owed = s->skip != 0;
 	if (c->phase == CONN_SPOKEN) {
@@ -736,6 +805,8 @@ static void close_side(void *context, struct flow *f, enum side side, enum why w
 	settle(c, s);
 	if (o->closing && s->closed)
 		finish_closed(c, o);
+	if (unlikely(c->anew))
+		identify_anew(c);
 }
 
 static void end(void *context, struct flow *f)
@@ -745,9 +816,12 @@ static void end(void *context, struct flow *f)
 
 	if (c == NULL)
 		return;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		if (c->side[i].closing)
 			finish_closed(c, &c->side[i]);
+		if (c->anew)
+			identify_anew(c);
+	}
 	if (c->phase == CONN_UNDECIDED)
 		become_opaque(c);
 	for (int i = 0; i < 2; i++) {
@@ -757,7 +831,12 @@ static void end(void *context, struct flow *f)
 	}
 	conn_finish_messages(c, SIDE_UNKNOWN);
 	pair_close(h->pair, &c->queue, (enum why)c->why);
+	if (c->reverse != NULL) {
+		pair_close(h->pair, c->reverse, (enum why)c->why);
+		arena_give(h->arena, c->reverse, sizeof(*c->reverse));
+	}
 	state_free(c);
+	memory_free(h, &c->handed);
 	f->sink = NULL;
 	arena_give(h->arena, c, sizeof(*c));
 }
@@ -799,9 +878,11 @@ static uint64_t timers(void *context, uint64_t now_ns)
 			identify(conn_of(s), s, PAUSE_OVER);
 		} else {
 			decide(conn_of(s), s);
-			if (s->closing)
+			if (s->closing && !conn_of(s)->anew)
 				finish_closed(conn_of(s), s);
 			settle(conn_of(s), s);
+			if (unlikely(conn_of(s)->anew))
+				identify_anew(conn_of(s));
 		}
 	}
 	pair_due = pair_timers(h->pair, now_ns);
@@ -893,6 +974,32 @@ bool conn_waited(const struct conn *c, enum side side)
 	return c->side[side].waited;
 }
 
+static struct memory *memory_of(void *data)
+{
+	return container_of(data, struct memory, data[0]);
+}
+
+static void memory_link(struct conn *c, struct memory *m)
+{
+	m->prev = NULL;
+	m->next = c->memory;
+	if (c->memory != NULL)
+		c->memory->prev = m;
+	c->memory = m;
+	c->memory_bytes += (uint32_t)m->bytes;
+}
+
+static void memory_unlink(struct conn *c, struct memory *m)
+{
+	if (m->prev == NULL)
+		c->memory = m->next;
+	else
+		m->prev->next = m->next;
+	if (m->next != NULL)
+		m->next->prev = m->prev;
+	c->memory_bytes -= (uint32_t)m->bytes;
+}
+
 void *conn_take(struct conn *c, size_t bytes)
 {
 	struct memory *m;
@@ -903,25 +1010,133 @@ void *conn_take(struct conn *c, size_t bytes)
 	if (m == NULL)
 		return NULL;
 	m->bytes = bytes;
-	m->next = c->memory;
-	c->memory = m;
-	c->memory_bytes += (uint32_t)bytes;
+	memory_link(c, m);
 	return m->data;
+}
+
+void conn_give(struct conn *c, void *memory)
+{
+	struct memory *m;
+
+	if (memory == NULL)
+		return;
+	m = memory_of(memory);
+	memory_unlink(c, m);
+	arena_give(c->host->arena, m, sizeof(*m) + m->bytes);
+}
+
+void *conn_resize(struct conn *c, void *memory, size_t bytes)
+{
+	struct memory *m, *moved;
+
+	if (memory == NULL)
+		return conn_take(c, bytes);
+	m = memory_of(memory);
+	if (bytes > m->bytes &&
+	    bytes - m->bytes > c->host->settings.conn_memory_bytes - c->memory_bytes)
+		return NULL;
+	memory_unlink(c, m);
+	moved = arena_resize(c->host->arena, m, sizeof(*m) + m->bytes, sizeof(*m) + bytes);
+	if (moved == NULL) {
+		memory_link(c, m);
+		return NULL;
+	}
+	moved->bytes = bytes;
+	memory_link(c, moved);
+	return moved->data;
+}
+
+static uint32_t who_is(const struct conn *c, const char *name)
+{
+	uint32_t proto;
+
+	if (name == NULL)
+		return DISSECTOR_NONE;
+	if (name[0] == 0)
+		return DISSECTOR_ANEW;
+	proto = dissector_find(name);
+	if (proto != DISSECTOR_NONE && (c->host->identify->enabled >> proto & 1) == 0)
+		return DISSECTOR_NONE;
+	return proto;
+}
+
+void conn_become_with(struct conn *c, const char *name, struct slice note)
+{
+	struct memory *m = NULL;
+
+	memory_free(c->host, &c->hands);
+	if (note.bytes > 0 && note.bytes <= HANDED_BYTES)
+		m = arena_take_zeroed(c->host->arena, sizeof(*m) + note.bytes);
+	if (m != NULL) {
+		m->bytes = note.bytes;
+		memcpy(m->data, note.at, note.bytes);
+	}
+	c->hands = m;
+	c->becomes = who_is(c, name);
+	c->becomes_now = true;
 }
 
 void conn_become(struct conn *c, const char *name)
 {
-	uint32_t proto = name == NULL ? DISSECTOR_NONE : dissector_find(name);
+	conn_become_with(c, name, slice_of(NULL, 0));
+}
 
-	if (proto != DISSECTOR_NONE && (c->host->identify->enabled >> proto & 1) == 0)
-		proto = DISSECTOR_NONE;
-	c->becomes = proto;
-	c->becomes_now = true;
+struct slice conn_handed(const struct conn *c)
+{
+	return c->handed == NULL ? slice_of(NULL, 0) : slice_of(c->handed->data, c->handed->bytes);
+}
+
+struct pair_queue *conn_queue(struct conn *c, enum side side, bool make)
+{
+	struct pair_queue *q;
+
+	if (likely(c->client == SIDE_UNKNOWN || c->client == side))
+		return &c->queue;
+	if (c->reverse != NULL || !make)
+		return c->reverse;
+	q = arena_take_zeroed(c->host->arena, sizeof(*q));
+	if (q == NULL) {
+		count(c->host->counters, out_of_memory);
+		return NULL;
+	}
+	q->main = &c->queue;
+	q->midstream = c->queue.midstream;
+	q->datagrams = c->queue.datagrams;
+	q->flow = c->queue.flow;
+	q->conn_id = c->queue.conn_id;
+	c->reverse = q;
+	return q;
 }
 
 enum request_known conn_request_note(struct conn *c, enum side side, const uint8_t *at,
 				     uint64_t key, uint64_t *ret_note)
 {
-	return pair_known(c->host->pair, &c->queue, conn_offset_of(&c->side[side], at), key,
-			  ret_note);
+	const struct pair_queue *q = conn_queue(c, side_other(side), false);
+
+	if (q == NULL)
+		return REQUEST_NONE;
+	return pair_known(c->host->pair, q, conn_offset_of(&c->side[side], at), key, ret_note);
+}
+
+bool conn_request_key(struct conn *c, enum side side, const uint8_t *at, uint64_t key,
+		      uint64_t new_key)
+{
+	struct pair_queue *q = conn_queue(c, side_other(side), false);
+
+	return q != NULL &&
+	       pair_rekey(c->host->pair, q, conn_offset_of(&c->side[side], at), key, new_key);
+}
+
+bool conn_request_again(struct conn *c, enum side side, uint64_t key)
+{
+	struct pair_queue *q = conn_queue(c, side, false);
+
+	return q != NULL && pair_again(q, key);
+}
+
+bool conn_request_close(struct conn *c, enum side side, uint64_t key, enum why why)
+{
+	struct pair_queue *q = conn_queue(c, side, false);
+
+	return q != NULL && pair_unanswered(c->host->pair, q, key, why);
 }

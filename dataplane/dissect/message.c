@@ -44,26 +44,43 @@ static void note_client(struct conn *c, enum side side, enum message_kind kind)
 	c->flow->client = c->client;
 }
 
+/* The queue of the side that asks. What nobody asked for and nobody answers is in none: any will
+ * do. */
+static struct pair_queue *queue_of(struct conn *c, enum side side, enum message_kind kind)
+{
+	switch (kind) {
+	case MESSAGE_REQUEST: return conn_queue(c, side, true);
+	case MESSAGE_RESPONSE:
+	case MESSAGE_INTERIM: return conn_queue(c, side_other(side), true);
+	case MESSAGE_ONEWAY: break;
+	}
+	return &c->queue;
+}
+
 struct message *message_begin(struct conn *c, enum side side, const uint8_t *at,
 			      struct message_open open)
 {
 	struct conn_side *s = &c->side[side];
-	struct message *m = pair_message(c->host->pair);
+	struct pair_queue *q;
 	const struct segment *from;
+	struct message *m;
 	uint64_t due;
 
+	note_client(c, side, open.kind);
+	q = queue_of(c, side, open.kind);
+	m = q == NULL ? NULL : pair_message(c->host->pair);
 	if (m == NULL) {
-		pair_lost(c->host->pair, &c->queue, open.kind, conn_offset_of(s, at));
+		if (q != NULL)
+			pair_lost(c->host->pair, q, open.kind, conn_offset_of(s, at));
 		return NULL;
 	}
-	note_client(c, side, open.kind);
 	m->kind = (uint8_t)open.kind;
 	m->key = open.key;
 	m->note = open.note;
 	m->side = (uint8_t)side;
 	m->proto = c->proto;
 	m->conn = c;
-	m->queue = &c->queue;
+	m->queue = q;
 	m->begin = conn_offset_of(s, at);
 	from = conn_segment_at(s, m->begin);
 	m->acked = from->acked;
@@ -85,6 +102,26 @@ void message_note(struct message *m, uint64_t note)
 {
 	if (m != NULL)
 		m->note = note;
+}
+
+void message_proto(struct message *m, const struct dissector *d)
+{
+	uint32_t i = 0;
+
+	if (m == NULL)
+		return;
+	while (i < dissector_count && dissectors[i] != d)
+		i++;
+	if (i == dissector_count || (m->conn->host->identify->enabled >> i & 1) == 0)
+		return;
+	m->proto = (uint8_t)i;
+	m->named = 1;
+}
+
+void message_stream(struct message *m, uint64_t stream)
+{
+	if (m != NULL)
+		m->stream = stream + 1;
 }
 
 /* ---- fields ---- */
@@ -120,10 +157,11 @@ static bool is_named(const struct host *h, struct slice name)
 }
 
 /* A record has room for the fields of a request and of its response at any settings; interim codes
- * take 16 bytes each, once with the request and once with the response. */
+ * take 16 bytes each, once with the request and once with the response; so does the number of
+ * repeats. */
 enum {
-	FIELDS_BYTES_MAX = (RECORD_BYTES_MAX - sizeof(struct record) - INTERIM_MAX * 2 * 16) / 2 /
-			   8 * 8
+	FIELDS_BYTES_MAX = (RECORD_BYTES_MAX - sizeof(struct record) - INTERIM_MAX * 2 * 16 - 16) /
+			   2 / 8 * 8
 };
 
 static void add(struct message *m, uint16_t field, struct slice name, struct slice value,
@@ -203,9 +241,10 @@ static bool body_grow(struct arena *a, struct message *m, uint32_t need)
 
 static void body_keep(struct host *h, struct message *m, struct slice bytes)
 {
-	uint64_t keep = h->settings.body_limit_bytes - m->body_kept;
+	uint32_t limit = h->settings.body_limit_bytes;
+	uint64_t keep = (limit > m->keep_bytes ? limit : m->keep_bytes) - m->body_kept;
 
-	if (bytes.bytes > keep)
+	if (limit > 0 && m->body_kept + bytes.bytes > limit)
 		m->flags |= FLAG_body_cut;
 	keep = bytes.bytes < keep ? bytes.bytes : keep;
 	if (keep == 0)
@@ -225,8 +264,29 @@ void message_skipped(struct conn *c, struct message *m, struct slice bytes)
 	if (m == NULL)
 		return;
 	m->body_bytes += bytes.bytes;
-	if (bytes.at != NULL && c->host->settings.body_limit_bytes > 0)
+	if (bytes.at != NULL && (c->host->settings.body_limit_bytes | m->keep_bytes) > 0)
 		body_keep(c->host, m, bytes);
+}
+
+void message_body(struct message *m, struct slice bytes)
+{
+	if (m != NULL)
+		message_skipped(m->conn, m, bytes);
+}
+
+void message_keep(struct message *m, uint32_t bytes)
+{
+	uint32_t most;
+
+	if (m == NULL)
+		return;
+	most = m->conn->host->settings.head_bytes;
+	m->keep_bytes = bytes < most ? bytes : most;
+}
+
+struct slice message_kept(const struct message *m)
+{
+	return m == NULL || m->body == NULL ? slice_of(NULL, 0) : slice_of(m->body, m->body_kept);
 }
 
 /* ---- ends ---- */
@@ -252,6 +312,9 @@ void message_end(struct message *m, const uint8_t *end)
 	}
 	if (s->skip_message == m)
 		s->skip_message = NULL;
+	/* What was kept for the dissector only is its no more. */
+	if (m->body_kept > c->host->settings.body_limit_bytes)
+		m->body_kept = c->host->settings.body_limit_bytes;
 	unfinished_remove(c, m);
 	pair_end(c->host->pair, m);
 }

@@ -124,14 +124,15 @@ static uint8_t *put_fields(uint8_t *at, const struct message *m)
 	return at;
 }
 
-static uint8_t *put_interims(uint8_t *at, const struct message *request)
+static uint8_t *put_interims(uint8_t *at, const struct message *request,
+			     const struct message *response)
 {
 	const uint8_t *from, *end;
 	uint16_t id;
 
-	if (request == NULL || request->interims == 0 || request->proto >= dissector_count)
+	if (request == NULL || request->interims == 0)
 		return at;
-	id = dissectors[request->proto]->interim_field;
+	id = dissectors[response->proto]->interim_field;
 	from = request->fields;
 	for (end = from + request->fields_bytes; id != 0 && from < end;) {
 		const struct record_field *f = (const void *)from;
@@ -144,6 +145,25 @@ static uint8_t *put_interims(uint8_t *at, const struct message *request)
 		at += record_field_room(f->bytes);
 	}
 	return at;
+}
+
+/* Room for how often a request was repeated. */
+static uint64_t again_room(const struct message *request)
+{
+	return request == NULL || request->again == 0 ? 0 : record_field_room(sizeof(uint64_t));
+}
+
+static uint8_t *put_again(uint8_t *at, const struct message *request)
+{
+	struct record_field *f = (void *)at;
+	uint64_t times = request->again;
+	uint16_t id = dissectors[request->proto]->again_field;
+
+	if (times == 0 || id == 0)
+		return at;
+	*f = (struct record_field){ id, RECORD_FIELD_PLAIN, sizeof(times) };
+	memcpy(f->data, &times, sizeof(times));
+	return at + record_field_room(sizeof(times));
 }
 
 /* ---- the fixed part ---- */
@@ -164,6 +184,7 @@ static void fill_endpoints(struct record *r, const struct flow *f, enum side cli
 static void fill_message(struct record_message *to, const struct message *m)
 {
 	to->present = 1;
+	to->proto = m->proto;
 	to->head_bytes = m->head_bytes;
 	to->body_bytes = m->body_bytes;
 	if (m->epoch == m->end_epoch && m->end_ts_ns > m->ts_ns)
@@ -185,26 +206,44 @@ static uint64_t latency(const struct message *request, const struct message *res
 	return response->ts_ns - request->end_ts_ns;
 }
 
+/* The connection's client; where nobody has asked yet, of a message without an answer, who speaks
+ * from the higher port, and among equals who speaks. */
+static enum side client_of(const struct flow *f, enum side from)
+{
+	enum side other = side_other(from);
+
+	if (likely(f->client != SIDE_UNKNOWN))
+		return (enum side)f->client;
+	return f->key.port[other] > f->key.port[from] ? other : from;
+}
+
+/* What the pair is called: like its request, unless only the response was given a name. */
+static uint8_t proto_of(const struct message *request, const struct message *response)
+{
+	if (request == NULL || (response != NULL && response->named && !request->named))
+		return response->proto;
+	return request->proto;
+}
+
 static void fill(struct emit *e, struct record *r, const struct message *request,
 		 const struct message *response, enum outcome outcome, enum why why)
 {
 	const struct message *any = request != NULL ? request : response;
 	const struct flow *f = any->queue->flow;
-	enum side client = (enum side)any->side;
+	enum side from = (enum side)any->side, client;
 
 	if (request == NULL)
-		client = side_other(client);
-	/* What no side asked for says nothing about who is the client. */
-	if (outcome == OUTCOME_oneway && f->client != SIDE_UNKNOWN)
-		client = (enum side)f->client;
+		from = side_other(from);
+	client = client_of(f, from);
 	*r = (struct record){ .type = RECORD_PAIR,
 			      .outcome = (uint8_t)outcome,
 			      .why = (uint8_t)why,
-			      .proto = any->proto,
+			      .proto = proto_of(request, response),
 			      .seq = e->seq++,
 			      .ts_ns = any->ts_ns,
 			      .conn = any->queue->conn_id,
 			      .index = any->index,
+			      .stream = any->stream,
 			      .flags = any->flags };
 	fill_endpoints(r, f, client);
 	if (request != NULL) {
@@ -218,20 +257,24 @@ static void fill(struct emit *e, struct record *r, const struct message *request
 		r->frames[2] = response->frame;
 		r->frames[3] = response->end_frame;
 		r->flags |= response->flags;
+		if (r->stream == 0)
+			r->stream = response->stream;
 		r->error |= response->failed;
 	}
+	if (unlikely(from != client))
+		r->flags |= FLAG_from_server;
 	if (any->queue->midstream)
 		r->flags |= FLAG_midstream;
 	if (outcome == OUTCOME_paired) {
 		r->latency_ns = latency(request, response, &r->flags);
-		histogram_add(&e->region->histogram[any->proto], r->latency_ns);
+		histogram_add(&e->region->histogram[r->proto], r->latency_ns);
 	}
 }
 
 static void make_pair(struct emit *e, const struct message *request, const struct message *response,
 		      enum outcome outcome, enum why why)
 {
-	uint64_t bytes = sizeof(struct record) + interim_room(request);
+	uint64_t bytes = sizeof(struct record) + interim_room(request) + again_room(request);
 	uint32_t request_body = 0, response_body = 0;
 	struct record *r;
 	uint8_t *at, *fields;
@@ -258,14 +301,14 @@ static void make_pair(struct emit *e, const struct message *request, const struc
 	fill(e, r, request, response, outcome, why);
 	at = fields = (uint8_t *)(r + 1);
 	if (request != NULL) {
-		at = put_body(put_fields(at, request), request, request_body);
+		at = put_body(put_again(put_fields(at, request), request), request, request_body);
 		if (request_body != request->body_kept)
 			r->flags |= FLAG_body_cut;
 	}
 	r->request.fields_bytes = (uint32_t)(at - fields);
 	fields = at;
 	if (response != NULL) {
-		at = put_body(put_interims(put_fields(at, response), request), response,
+		at = put_body(put_interims(put_fields(at, response), request, response), response,
 			      response_body);
 		if (response_body != response->body_kept)
 			r->flags |= FLAG_body_cut;

@@ -10,6 +10,9 @@
 /* Messages kept for the next ones; a flood must not hold memory for good. */
 enum { POOL_MESSAGES = 4096 };
 
+/* Requests with a key are searched one by one while they are few. */
+enum { KEYED_FEW = 16, KEY_BUCKETS = 256 };
+
 /* ---- messages ---- */
 
 struct message *pair_message(struct pair *p)
@@ -150,30 +153,66 @@ static void close_request(struct pair *p, struct message *m, enum why why)
 		tell_request(p, m, why);
 }
 
-static void queue_pop(struct pair_queue *q)
-{
-	struct message *m = q->first;
+/* ---- the queue ---- */
 
-	q->first = m->next;
-	if (q->first == NULL)
-		q->last = NULL;
-	q->count--;
-	m->state &= (uint8_t)~MESSAGE_QUEUED;
+static struct message **bucket_of(const struct pair_queue *q, uint64_t key)
+{
+	return &q->by_key[key * UINT64_C(0x9e3779b97f4a7c15) >> 56];
 }
 
-/* The oldest request leaves the queue for good without a response. */
-static void queue_drop_first(struct pair *p, struct pair_queue *q, enum why why)
+/* Behind those with the same key: the oldest is answered first. */
+static void index_add(const struct pair_queue *q, struct message *m)
 {
-	struct message *m = q->first;
+	struct message **at = bucket_of(q, m->key);
 
-	queue_pop(q);
-	close_request(p, m, why);
-	if ((m->state & MESSAGE_TOLD) != 0)
-		message_free(p, m);
+	while (*at != NULL)
+		at = &(*at)->key_next;
+	m->key_next = NULL;
+	*at = m;
 }
 
-static void queue_push(struct pair_queue *q, struct message *m)
+static void index_remove(const struct pair_queue *q, const struct message *m)
 {
+	struct message **at = bucket_of(q, m->key);
+
+	while (*at != m)
+		at = &(*at)->key_next;
+	*at = m->key_next;
+}
+
+/* Without memory for it they are searched one by one. */
+static void index_build(struct pair *p, struct pair_queue *q)
+{
+	q->by_key = arena_take_zeroed(p->arena, KEY_BUCKETS * sizeof(struct message *));
+	for (struct message *m = q->first; q->by_key != NULL && m != NULL; m = m->next)
+		if (m->key != 0)
+			index_add(q, m);
+}
+
+static void key_joins(struct pair *p, struct pair_queue *q, struct message *m)
+{
+	if (m->key == 0)
+		return;
+	q->keyed++;
+	if (q->by_key != NULL)
+		index_add(q, m);
+	else if (q->keyed > KEYED_FEW)
+		index_build(p, q);
+}
+
+static void key_leaves(struct pair_queue *q, const struct message *m)
+{
+	if (m->key == 0)
+		return;
+	q->keyed--;
+	if (q->by_key != NULL)
+		index_remove(q, m);
+}
+
+static void queue_push(struct pair *p, struct pair_queue *q, struct message *m)
+{
+	m->prev = q->last;
+	m->next = NULL;
 	if (q->last == NULL)
 		q->first = m;
 	else
@@ -181,6 +220,31 @@ static void queue_push(struct pair_queue *q, struct message *m)
 	q->last = m;
 	q->count++;
 	m->state |= MESSAGE_QUEUED;
+	key_joins(p, q, m);
+}
+
+static void queue_remove(struct pair_queue *q, struct message *m)
+{
+	if (m->prev == NULL)
+		q->first = m->next;
+	else
+		m->prev->next = m->next;
+	if (m->next == NULL)
+		q->last = m->prev;
+	else
+		m->next->prev = m->prev;
+	q->count--;
+	m->state &= (uint8_t)~MESSAGE_QUEUED;
+	key_leaves(q, m);
+}
+
+/* A request leaves the queue for good without a response. */
+static void queue_drop(struct pair *p, struct pair_queue *q, struct message *m, enum why why)
+{
+	queue_remove(q, m);
+	close_request(p, m, why);
+	if ((m->state & MESSAGE_TOLD) != 0)
+		message_free(p, m);
 }
 
 /* ---- finding a response's request ---- */
@@ -195,9 +259,14 @@ static bool is_loose(const struct pair_queue *q)
 
 static struct message *find_by_key(const struct pair_queue *q, uint64_t key)
 {
-	struct message *m = q->first;
+	struct message *m;
 
-	while (m != NULL && m->key != key)
+	if (q->by_key != NULL) {
+		for (m = *bucket_of(q, key); m != NULL && m->key != key;)
+			m = m->key_next;
+		return m;
+	}
+	for (m = q->first; m != NULL && m->key != key;)
 		m = m->next;
 	return m;
 }
@@ -208,7 +277,16 @@ static struct message *find_by_offset(const struct pair_queue *q, uint64_t begin
 {
 	struct message *m = q->first;
 
-	while (m != NULL && m->acked != begin)
+	while (m != NULL && (m->key != 0 || m->acked != begin))
+		m = m->next;
+	return m;
+}
+
+static struct message *find_oldest(const struct pair_queue *q)
+{
+	struct message *m = q->first;
+
+	while (m != NULL && unlikely(m->key != 0))
 		m = m->next;
 	return m;
 }
@@ -217,7 +295,7 @@ static struct message *find(const struct pair_queue *q, uint64_t begin, uint64_t
 {
 	if (key != 0)
 		return find_by_key(q, key);
-	return unlikely(is_loose(q)) ? find_by_offset(q, begin) : q->first;
+	return unlikely(is_loose(q)) ? find_by_offset(q, begin) : find_oldest(q);
 }
 
 enum request_known pair_known(const struct pair *p, const struct pair_queue *q, uint64_t begin,
@@ -247,21 +325,16 @@ static enum why orphan_why(struct pair_queue *q)
 	return q->midstream ? WHY_midstream : WHY_connection_closed;
 }
 
-static void unlink_by_key(struct pair_queue *q, struct message *m)
+/* An answer in order says that those before it, of which bytes were missing, get none. */
+static void drop_before(struct pair *p, struct pair_queue *q, const struct message *request)
 {
-	struct message *before = q->first;
+	struct message *m = q->first, *next;
 
-	if (before == m) {
-		queue_pop(q);
-		return;
+	for (; m != request; m = next) {
+		next = m->next;
+		if (m->key == 0)
+			queue_drop(p, q, m, WHY_gap);
 	}
-	while (before->next != m)
-		before = before->next;
-	before->next = m->next;
-	if (q->last == m)
-		q->last = before;
-	q->count--;
-	m->state &= (uint8_t)~MESSAGE_QUEUED;
 }
 
 static void begin_response(struct pair *p, struct message *m)
@@ -275,15 +348,12 @@ static void begin_response(struct pair *p, struct message *m)
 		m->why = (uint8_t)orphan_why(q);
 		return;
 	}
-	if (m->key != 0) {
-		unlink_by_key(q, request);
-	} else {
-		while (q->first != request)
-			queue_drop_first(p, q, WHY_gap);
-		queue_pop(q);
+	if (m->key == 0) {
+		drop_before(p, q, request);
 		q->anchored = request->generation;
 		q->server_loose = false;
 	}
+	queue_remove(q, request);
 	if ((request->state & MESSAGE_TOLD) != 0) {
 		m->why = request->why;
 		message_free(p, request);
@@ -300,21 +370,43 @@ static void begin_response(struct pair *p, struct message *m)
 	request->partner = m;
 }
 
+/* By key nothing can shift, so one that has timed out need not keep its place. */
+static bool make_room(struct pair *p, struct pair_queue *q)
+{
+	struct message *m = q->first;
+
+	while (m != NULL && (m->key == 0 || (m->state & MESSAGE_TOLD) == 0))
+		m = m->next;
+	if (m != NULL)
+		queue_drop(p, q, m, WHY_timeout);
+	return m != NULL;
+}
+
+/* Is it one over the limit? In order all that follow such a one are too. */
+static bool is_over(struct pair *p, struct pair_queue *q, const struct message *m)
+{
+	if (unlikely(q->overflow > 0) && m->key == 0)
+		return true;
+	if (likely(q->count < p->settings.open_requests))
+		return false;
+	return m->key == 0 || !make_room(p, q);
+}
+
 static uint64_t begin_request(struct pair *p, struct message *m)
 {
 	struct pair_queue *q = m->queue;
 
 	count(p->counters, requests);
 	p->open_requests++;
-	m->index = q->requests++;
+	m->index = q->main == NULL ? q->requests++ : q->main->requests++;
 	m->generation = q->generation;
 	m->opened_ns = p->clock->now_ns;
-	if (q->count >= p->settings.open_requests || q->overflow > 0) {
+	if (unlikely(is_over(p, q, m))) {
 		q->overflow++;
 		m->why = WHY_limit;
 		return UINT64_MAX;
 	}
-	queue_push(q, m);
+	queue_push(p, q, m);
 	m->state |= MESSAGE_DUE;
 	m->due_prev = p->due_last;
 	if (p->due_last == NULL)
@@ -367,7 +459,8 @@ static void end_response(struct pair *p, struct message *m)
 /* The code of an interim response is kept with the oldest open request. */
 static void end_interim(struct pair *p, struct message *m)
 {
-	struct message *request = m->key != 0 ? find_by_key(m->queue, m->key) : m->queue->first;
+	struct message *request = m->key != 0 ? find_by_key(m->queue, m->key)
+					      : find_oldest(m->queue);
 	const struct record_field *f = (const void *)m->fields;
 
 	count(p->counters, interim);
@@ -411,7 +504,7 @@ void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t o
 	      uint64_t bytes)
 {
 	uint64_t end = offset + bytes;
-	struct message **at = &q->first;
+	struct message *m = q->first, *next;
 
 	if (!server_side) {
 		q->generation++;
@@ -420,22 +513,44 @@ void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t o
 	/* Whoever had received what is missing here asked again later; all others' responses may be
 	 * in it. */
 	q->server_loose = true;
-	q->last = NULL;
-	while (*at != NULL) {
-		struct message *m = *at;
-
-		if (m->key != 0 || m->acked >= end) {
-			q->last = m;
-			at = &m->next;
-			continue;
-		}
-		*at = m->next;
-		q->count--;
-		m->state &= (uint8_t)~MESSAGE_QUEUED;
-		close_request(p, m, WHY_gap);
-		if ((m->state & MESSAGE_TOLD) != 0)
-			message_free(p, m);
+	for (; m != NULL; m = next) {
+		next = m->next;
+		if (m->key == 0 && m->acked < end)
+			queue_drop(p, q, m, WHY_gap);
 	}
+}
+
+bool pair_rekey(struct pair *p, struct pair_queue *q, uint64_t begin, uint64_t key,
+		uint64_t new_key)
+{
+	struct message *m = unlikely(p->settings.stop) ? NULL : find(q, begin, key);
+
+	if (m == NULL)
+		return false;
+	key_leaves(q, m);
+	m->key = new_key;
+	key_joins(p, q, m);
+	return true;
+}
+
+bool pair_again(struct pair_queue *q, uint64_t key)
+{
+	struct message *m = find_by_key(q, key);
+
+	if (m == NULL || (m->state & MESSAGE_TOLD) != 0)
+		return false;
+	m->again++;
+	return true;
+}
+
+bool pair_unanswered(struct pair *p, struct pair_queue *q, uint64_t key, enum why why)
+{
+	struct message *m = find_by_key(q, key);
+
+	if (m == NULL)
+		return false;
+	queue_drop(p, q, m, why);
+	return true;
 }
 
 void pair_lost(struct pair *p, struct pair_queue *q, enum message_kind kind, uint64_t begin)
@@ -449,7 +564,9 @@ void pair_lost(struct pair *p, struct pair_queue *q, enum message_kind kind, uin
 void pair_close(struct pair *p, struct pair_queue *q, enum why why)
 {
 	while (q->first != NULL)
-		queue_drop_first(p, q, why);
+		queue_drop(p, q, q->first, why);
+	arena_give(p->arena, q->by_key, KEY_BUCKETS * sizeof(struct message *));
+	q->by_key = NULL;
 	q->overflow = 0;
 }
 

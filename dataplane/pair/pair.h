@@ -13,11 +13,12 @@
  *                responses until then are `orphan: gap`
  *     client gap requests from before the gap are answered in order as ever; once they are used up,
  *                responses are `orphan: gap` until a request with acked == s appears
- *     limit      beyond `open_requests` a request is remembered by number only, its
- *                response is `orphan: limit`: nothing shifts
- *     timeout    a request closes `unanswered: timeout` but keeps its place: its late
- *                response is `orphan: timeout`
- *     interim    (1xx) belongs to the oldest open request and uses up nothing
+ *     either     side may ask; the requests of each have a queue of their own, and a response
+ * belongs to side       one of the other side's limit      beyond `open_requests` a request is
+ * remembered by number only, its response is `orphan: limit`: nothing shifts. By key the oldest
+ * that has timed out makes room timeout    a request closes `unanswered: timeout` but keeps its
+ * place: its late response is `orphan: timeout` interim    (1xx) belongs to the oldest open request
+ * and uses up nothing
  *
  * When in doubt, never guess.
  *
@@ -45,6 +46,8 @@ enum message_state {
 /* One message from its first byte to its record. */
 struct message {
 	struct message *next;     /* in its connection's queue, or in the pool */
+	struct message *prev;     /* in its connection's queue */
+	struct message *key_next; /* in the queue's index */
 	struct message *partner;  /* the request that a response answers, and the other way round */
 	struct pair_queue *queue; /* its connection's */
 	struct conn *conn;
@@ -54,6 +57,7 @@ struct message {
 	uint64_t frame, end_frame;
 	uint64_t head_bytes, body_bytes;
 	uint64_t index;                      /* of a request on its connection */
+	uint64_t stream;                     /* 1 + what message_stream() said */
 	uint64_t opened_ns;                  /* pipeline time, for the request timeout */
 	struct message *due_prev, *due_next; /* requests in order of opening */
 	struct message *unfinished_prev, *unfinished_next; /* of its connection; the host's */
@@ -63,6 +67,8 @@ struct message {
 	uint32_t fields_bytes, fields_room;
 	uint32_t pair_count; /* header lines kept */
 	uint32_t body_kept, body_room;
+	uint32_t keep_bytes; /* of the body at least, until it ends */
+	uint32_t again;      /* times a request was repeated */
 	uint8_t *
 		fields; /* struct record_field after each other: inline_fields, or from the arena */
 	uint8_t *body;  /* the first body_kept bytes; NULL: none kept */
@@ -74,13 +80,17 @@ struct message {
 	uint8_t why;      /* why it will have no partner; WHY_none: not known yet */
 	uint8_t interims; /* of a request: interim codes among its fields */
 	uint8_t early;    /* of a response: began before its request ended */
+	uint8_t named;    /* by message_proto() */
 	_Alignas(8) uint8_t inline_fields[MESSAGE_FIELDS_INLINE];
 };
 
-/* Pairing state of one connection; zeroed is the start. */
+/* Requests of one side of a connection; zeroed is the start. */
 struct pair_queue {
 	struct message *first,
 		*last; /* open requests, oldest first; closed ones keep their place */
+	struct message **by_key; /* an index of those with a key, once there are many */
+	struct pair_queue *main; /* of the connection's client, which counts for both; NULL: this */
+	uint32_t keyed;          /* of them have a key */
 	uint32_t count;
 	uint32_t overflow;   /* requests behind `last` remembered by number only */
 	uint64_t requests;   /* so far: the next one's index */
@@ -135,6 +145,14 @@ bool message_field(struct pair *p, struct message *m, uint16_t id, struct slice 
 /* pair_known - what would pair_begin() find for a response at `begin`? Changes nothing. */
 enum request_known pair_known(const struct pair *p, const struct pair_queue *q, uint64_t begin,
 			      uint64_t key, uint64_t *ret_note);
+
+/* pair_rekey - the request that a response at `begin` would answer by `key` is answered by
+ * `new_key`. pair_again - a request was repeated. pair_unanswered - it closes with `why`. Each
+ * returns false if there is no such request. */
+bool pair_rekey(struct pair *p, struct pair_queue *q, uint64_t begin, uint64_t key,
+		uint64_t new_key);
+bool pair_again(struct pair_queue *q, uint64_t key);
+bool pair_unanswered(struct pair *p, struct pair_queue *q, uint64_t key, enum why why);
 
 /* pair_end - the message is complete (or as complete as it will get); `m` is pair's now. */
 void pair_end(struct pair *p, struct message *m);

@@ -29,7 +29,9 @@ enum record_type {
 
 /* A message as a record tells of it. Without one (unanswered, orphan) `present` is 0. */
 struct record_message {
-	uint32_t present;
+	uint8_t present;
+	uint8_t proto; /* whose table its fields are of: index of dissectors/registry.h */
+	uint16_t unused;
 	uint32_t fields_bytes; /* of its fields behind the fixed part */
 	uint64_t head_bytes, body_bytes;
 	uint64_t duration_ns;
@@ -48,6 +50,7 @@ struct record {
 	uint64_t latency_ns; /* valid if outcome is paired */
 	uint64_t conn;
 	uint64_t index;     /* ordinal of the request on the connection, from 0 */
+	uint64_t stream;    /* 1 + the protocol's own number of the exchange; 0: it has none */
 	uint64_t frames[4]; /* first and last of request, of response; 0: none */
 	uint32_t flags;     /* FLAG_* */
 	uint8_t error;      /* the protocol says failure */

@@ -35,7 +35,8 @@
 	X(early_response, "the response began before the request was complete")                    \
 	X(hpack_unknown, "header table entries from before the capture are unknown")               \
 	X(clock_backwards, "the capture clock was set between the two halves")                     \
-	X(anomaly, "the message breaks its protocol's rules")
+	X(anomaly, "the message breaks its protocol's rules")                                      \
+	X(from_server, "the connection's server began it: a push, or a question to the client")
 
 #define WORD_ENUM_OUTCOME(name, meaning) OUTCOME_##name,
 #define WORD_ENUM_WHY(name, meaning)     WHY_##name,

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { HEAD_BYTES = 65536, GUARDED_BYTES = 4 << 20, CONN_TAKE_BYTES = 1 << 20 };
+enum { HEAD_BYTES = 65536, GUARDED_BYTES = 4 << 20, CONN_TAKE_BYTES = 256 << 10 };
 
 #define MUST(cond)                                                                                 \
 	do {                                                                                       \
@@ -77,18 +77,27 @@ static uint64_t hash_more(uint64_t hash, struct slice s)
 	return hash;
 }
 
+static void body_passes(struct message *m, struct slice bytes)
+{
+	size_t keep = m->keep_bytes - m->kept_bytes;
+
+	MUST(!m->ended);
+	m->body_bytes += bytes.bytes;
+	m->body_hash = hash_more(m->body_hash, bytes);
+	keep = keep < bytes.bytes ? keep : bytes.bytes;
+	if (keep > 0)
+		memcpy(m->kept + m->kept_bytes, bytes.at, keep);
+	m->kept_bytes += keep;
+}
+
 static size_t take_skipped(struct fake_side *s, struct slice in)
 {
 	size_t n = in.bytes < s->skip ? in.bytes : (size_t)s->skip;
 
 	if (s->skip != UINT64_MAX)
 		s->skip -= n;
-	if (s->skip_message != NULL) {
-		MUST(!s->skip_message->ended);
-		s->skip_message->body_bytes += n;
-		s->skip_message->body_hash = hash_more(s->skip_message->body_hash,
-						       slice_of(in.at, n));
-	}
+	if (s->skip_message != NULL)
+		body_passes(s->skip_message, slice_of(in.at, n));
 	return n;
 }
 
@@ -204,6 +213,37 @@ void fake_feed(struct conn *c, enum side side, const void *data, size_t bytes)
 	settle(c, s);
 }
 
+static void take_datagram(struct conn *c, enum side side, const void *data, size_t bytes, bool cut)
+{
+	struct fake_side *s = &c->side[side];
+	size_t n = 0;
+
+	if (s->closed)
+		abort();
+	s->whole = s->last = true;
+	s->cut = cut;
+	if (!c->opaque) {
+		s->in = slice_of(guarded_put(&s->guarded, data, bytes), bytes);
+		s->feeding = true;
+		c->feeds++;
+		n = c->dissector->datagrams->take(c, side, s->in);
+		MUST(n <= bytes);
+		s->feeding = false;
+	}
+	c->opaque_bytes += bytes - n;
+	s->at += bytes;
+}
+
+void fake_datagram(struct conn *c, enum side side, const void *data, size_t bytes)
+{
+	take_datagram(c, side, data, bytes, false);
+}
+
+void fake_datagram_cut(struct conn *c, enum side side, const void *data, size_t bytes)
+{
+	take_datagram(c, side, data, bytes, true);
+}
+
 void fake_say(struct conn *c, enum side side, const char *text)
 {
 	fake_feed(c, side, text, strlen(text));
@@ -304,13 +344,19 @@ void fake_close_both(struct conn *c)
 	fake_close(c, SIDE_B);
 }
 
+struct fake_memory {
+	struct fake_memory *next;
+	size_t bytes;
+	_Alignas(16) uint8_t data[];
+};
+
 void fake_open(struct conn *c, const struct dissector *d, const struct fake_settings *settings)
 {
 	*c = (struct conn){ .dissector = d };
 	if (settings != NULL)
 		c->settings = *settings;
 	c->client = c->settings.client_unknown ? SIDE_UNKNOWN : SIDE_A;
-	c->state = checked(calloc(1, d->conn_bytes));
+	c->state = checked(calloc(1, d->conn_bytes + 1));
 	for (int i = 0; i < 2; i++)
 		guarded_init(&c->side[i].guarded, GUARDED_BYTES);
 }
@@ -322,14 +368,17 @@ void fake_free(struct conn *c)
 
 		c->first = m->next;
 		free(m->fields);
+		free(m->kept);
 		free(m);
 	}
 	for (int i = 0; i < 2; i++) {
 		guarded_fini(&c->side[i].guarded);
 		free(c->side[i].pending);
 	}
-	for (uint32_t i = 0; i < c->taken_count; i++)
-		free(c->taken[i]);
+	if (c->dissector->fini != NULL)
+		c->dissector->fini(c);
+	while (c->taken != NULL)
+		conn_give(c, c->taken->data);
 	free(c->state);
 }
 
@@ -365,11 +414,13 @@ char *fake_text(const struct conn *c)
 			add_text(&text, &bytes, &room,
 				 "%c %s [%" PRIu64 ",%" PRIu64 ") head=%" PRIu64 " body=%" PRIu64
 				 "/%" PRIx64 " key=%" PRIx64 " note=%" PRIx64 " flags=%x%s%s%s "
-				 "answers=%" PRId64 " %s\n",
+				 "answers=%" PRId64 "%s%s%s again=%u stream=%" PRIu64 " %s\n",
 				 "AB"[side], kinds[m->kind], m -> begin, m -> end, m -> head_bytes,
 				 m -> body_bytes, m -> body_hash, m -> key, m -> note, m -> flags,
 				 m -> failed ? " failed" : "", m->headed ? "" : " headless",
-				 m->ended ? "" : " open", m->answers,
+				 m->ended ? "" : " open", m->answers, m->closed ? " closed" : "",
+				 m->proto == NULL ? "" : " ",
+				 m->proto == NULL ? "" : m->proto->proto, m->again, m->stream,
 				 m->fields == NULL ? "" : m->fields);
 	return text;
 }
@@ -394,11 +445,14 @@ bool conn_is_midstream(const struct conn *c, enum side side)
 
 uint16_t conn_port(const struct conn *c, enum side side)
 {
+	if (c->settings.port[side] != 0)
+		return c->settings.port[side];
 	return side == c->client ? 40000 : 80;
 }
 
 void conn_need(struct conn *c, enum side side, size_t bytes)
 {
+	MUST(!c->side[side].whole);
 	c->side[side].need = bytes < head_limit(c) ? bytes : head_limit(c);
 }
 
@@ -411,7 +465,7 @@ void conn_skip(struct conn *c, enum side side, uint64_t bytes, struct message *m
 {
 	struct fake_side *s = &c->side[side];
 
-	MUST(s->feeding && !s->skipped);
+	MUST(s->feeding && !s->skipped && !s->whole);
 	s->skipped = true;
 	s->skip = bytes;
 	s->skip_message = m;
@@ -419,6 +473,7 @@ void conn_skip(struct conn *c, enum side side, uint64_t bytes, struct message *m
 
 void conn_wait_peer(struct conn *c, enum side side)
 {
+	MUST(!c->side[side].whole);
 	if (!c->side[side].waited)
 		c->side[side].waiting = true;
 }
@@ -428,22 +483,83 @@ bool conn_waited(const struct conn *c, enum side side)
 	return c->side[side].waited;
 }
 
+bool conn_is_cut(const struct conn *c, enum side side)
+{
+	return c->side[side].cut;
+}
+
 void *conn_take(struct conn *c, size_t bytes)
 {
-	void *memory;
+	struct fake_memory *m;
 
-	if (bytes > CONN_TAKE_BYTES || c->taken_count == sizeof(c->taken) / sizeof(c->taken[0]))
+	if (bytes > CONN_TAKE_BYTES - c->taken_bytes)
 		return NULL;
-	memory = checked(calloc(1, bytes));
-	c->taken[c->taken_count++] = memory;
-	return memory;
+	m = checked(calloc(1, sizeof(*m) + bytes));
+	m->bytes = bytes;
+	m->next = c->taken;
+	c->taken = m;
+	c->taken_bytes += bytes;
+	return m->data;
+}
+
+void conn_give(struct conn *c, void *memory)
+{
+	struct fake_memory **at = &c->taken, *m;
+
+	if (memory == NULL)
+		return;
+	while (*at != NULL && (*at)->data != memory)
+		at = &(*at)->next;
+	MUST(*at != NULL); /* it was taken and not given back */
+	m = *at;
+	*at = m->next;
+	c->taken_bytes -= m->bytes;
+	free(m);
+}
+
+void *conn_resize(struct conn *c, void *memory, size_t bytes)
+{
+	struct fake_memory *m = c->taken;
+	void *moved;
+
+	if (memory == NULL)
+		return conn_take(c, bytes);
+	while (m != NULL && m->data != memory)
+		m = m->next;
+	MUST(m != NULL);
+	moved = conn_take(c, bytes);
+	if (moved == NULL)
+		return NULL;
+	memcpy(moved, memory, bytes < m->bytes ? bytes : m->bytes);
+	conn_give(c, memory);
+	return moved;
+}
+
+void conn_become_with(struct conn *c, const char *name, struct slice note)
+{
+	MUST(!c->opaque);
+	c->opaque = true;
+	if (name != NULL && name[0] == 0)
+		name = "?";
+	snprintf(c->become, sizeof(c->become), "%s", name == NULL ? "" : name);
+	c->hands_bytes = note.bytes <= HANDED_BYTES ? note.bytes : 0;
+	if (c->hands_bytes > 0)
+		memcpy(c->hands, note.at, c->hands_bytes);
 }
 
 void conn_become(struct conn *c, const char *name)
 {
-	MUST(!c->opaque);
-	c->opaque = true;
-	snprintf(c->become, sizeof(c->become), "%s", name == NULL ? "" : name);
+	conn_become_with(c, name, slice_of(NULL, 0));
+}
+
+struct slice conn_handed(const struct conn *c)
+{
+	const char *handed = c->settings.handed;
+
+	if (handed == NULL)
+		return slice_of(NULL, 0);
+	return slice_of(handed,
+			c->settings.handed_bytes ? c->settings.handed_bytes : strlen(handed));
 }
 
 static uint64_t offset_of(const struct fake_side *s, const uint8_t *at)
@@ -452,18 +568,51 @@ static uint64_t offset_of(const struct fake_side *s, const uint8_t *at)
 	return s->at + (uint64_t)(at - s->in.at);
 }
 
-static struct message *open_request(const struct conn *c, uint64_t key)
+static struct message *open_request(const struct conn *c, enum side from, uint64_t key)
 {
 	for (struct message *m = c->first; m != NULL; m = m->next)
-		if (m->kind == MESSAGE_REQUEST && !m->answered && m->key == key)
+		if (m->kind == MESSAGE_REQUEST && m->side == from && !m->answered && m->key == key)
 			return m;
 	return NULL;
+}
+
+bool conn_request_key(struct conn *c, enum side side, const uint8_t *at, uint64_t key,
+		      uint64_t new_key)
+{
+	struct message *request = open_request(c, side_other(side), key);
+
+	offset_of(&c->side[side], at);
+	if (request == NULL)
+		return false;
+	request->key = new_key;
+	return true;
+}
+
+bool conn_request_again(struct conn *c, enum side side, uint64_t key)
+{
+	struct message *request = open_request(c, side, key);
+
+	if (request == NULL)
+		return false;
+	request->again++;
+	return true;
+}
+
+bool conn_request_close(struct conn *c, enum side side, uint64_t key, enum why why)
+{
+	struct message *request = open_request(c, side, key);
+
+	MUST(why < WHY_COUNT);
+	if (request == NULL)
+		return false;
+	request->answered = request->closed = true;
+	return true;
 }
 
 enum request_known conn_request_note(struct conn *c, enum side side, const uint8_t *at,
 				     uint64_t key, uint64_t *ret_note)
 {
-	struct message *request = open_request(c, key);
+	struct message *request = open_request(c, side_other(side), key);
 
 	offset_of(&c->side[side], at);
 	if (request == NULL)
@@ -482,7 +631,7 @@ static void begin_request(struct conn *c, struct message *m)
 
 static void begin_response(struct conn *c, struct message *m)
 {
-	struct message *request = open_request(c, m->key);
+	struct message *request = open_request(c, side_other(m->side), m->key);
 
 	if (request == NULL)
 		return;
@@ -523,12 +672,54 @@ void message_note(struct message *m, uint64_t note)
 	m->note = note;
 }
 
+void message_proto(struct message *m, const struct dissector *d)
+{
+	if (m == NULL)
+		return;
+	MUST(!m->ended);
+	m->proto = d;
+}
+
+void message_stream(struct message *m, uint64_t stream)
+{
+	if (m == NULL)
+		return;
+	MUST(!m->ended);
+	m->stream = stream + 1;
+}
+
+void message_body(struct message *m, struct slice bytes)
+{
+	if (m != NULL)
+		body_passes(m, bytes);
+}
+
+void message_keep(struct message *m, uint32_t bytes)
+{
+	if (m == NULL)
+		return;
+	MUST(!m->ended && m->kept == NULL);
+	m->keep_bytes = bytes < head_limit(m->conn) ? bytes : head_limit(m->conn);
+	m->kept = checked(malloc(m->keep_bytes + 1));
+}
+
+struct slice message_kept(const struct message *m)
+{
+	return m == NULL ? slice_of(NULL, 0) : slice_of(m->kept, m->kept_bytes);
+}
+
+/* Whose table a message's fields are of. */
+static const struct dissector *table_of(const struct message *m)
+{
+	return m->proto != NULL ? m->proto : m->conn->dissector;
+}
+
 bool message_wants(const struct message *m, uint16_t field)
 {
 	uint16_t own = (uint16_t)(field - FIELD_OWN);
 
 	return m != NULL && !(m->conn->settings.without_headers && field >= FIELD_OWN &&
-			      m->conn->dissector->fields[own].kind == FIELD_PAIRS);
+			      table_of(m)->fields[own].kind == FIELD_PAIRS);
 }
 
 static const char *field_name(const struct message *m, uint16_t field)
@@ -537,8 +728,8 @@ static const char *field_name(const struct message *m, uint16_t field)
 
 	if (field < sizeof(common) / sizeof(common[0]))
 		return common[field];
-	MUST(field >= FIELD_OWN && field - FIELD_OWN < (int)m->conn->dissector->field_count);
-	return m->conn->dissector->fields[field - FIELD_OWN].name;
+	MUST(field >= FIELD_OWN && field - FIELD_OWN < (int)table_of(m)->field_count);
+	return table_of(m)->fields[field - FIELD_OWN].name;
 }
 
 void message_text(struct message *m, uint16_t field, struct slice value)

@@ -1,13 +1,14 @@
 /* fake_host - a host for tests of one dissector: dissector.h in the simplest way that is right.
  *
- *     fake_feed(), fake_gap(), fake_close() -> dissector -> message_*() -> struct message, kept
+ *     fake_feed(), fake_datagram(), fake_gap(), fake_close() -> dissector -> message_*() -> struct
+ * message, kept
  *
  * One connection at a time. Messages stay readable after their end. Every call of the dissector
  * is held to the contract (positions inside `in`, one skip per feed(), no use of a message that has
  * ended, nothing taken beyond the input): a breach ends the test. Input ends at an unreadable page.
  *
- * Pairing is the plainest: a response answers the oldest request that has none. After a gap nothing
- * is known until the next request begins.
+ * Pairing is the plainest: a response answers the oldest request of the other side, with the same
+ * key, that has none. After a gap nothing is known until the next request begins.
  */
 #ifndef TESTS_SUPPORT_FAKE_HOST_H
 #define TESTS_SUPPORT_FAKE_HOST_H
@@ -22,6 +23,9 @@ struct fake_settings {
 	bool midstream;       /* of both sides */
 	bool without_headers; /* message_wants() says no to FIELD_PAIRS */
 	bool in_place;        /* input is not copied to the page: for measuring what feed() costs */
+	const char *handed;   /* what conn_handed() says; NULL: nothing */
+	size_t handed_bytes;  /* 0: as long as the text is */
+	uint16_t port[2];     /* 0: 40000 of the client, 80 of the server */
 };
 
 struct message {
@@ -35,12 +39,20 @@ struct message {
 	uint64_t begin, end; /* offsets in the side's stream */
 	uint64_t head_bytes, body_bytes;
 	uint64_t body_hash; /* of the bytes of the body */
+	uint64_t stream;    /* 1 + what message_stream() said */
+	uint32_t again;     /* a request: times it was repeated */
+	uint8_t *kept;      /* by message_keep() */
+	size_t kept_bytes, keep_bytes;
+	const struct dissector *proto; /* by message_proto(); NULL: the connection's */
+	bool closed;                   /* a request: conn_request_close() */
 	uint64_t number;    /* of a request on its connection, from 0 */
-	bool answered;      /* a request: a response has taken it */
+	bool answered;      /* a request: a response has taken it, or it gets none */
 	int64_t answers;    /* a response: number of its request, -1: orphan */
 	char *fields;       /* "method=GET target=/ (Host: a)", what is not printable as \xhh */
 	size_t fields_bytes, fields_room;
 };
+
+struct fake_memory;
 
 struct fake_side {
 	struct guarded guarded;
@@ -52,6 +64,8 @@ struct fake_side {
 	struct message *skip_message;
 	size_t need;
 	bool feeding, skipped, waiting, waited, last, closed;
+	bool whole; /* what it looks at is a datagram */
+	bool cut;   /* of which the end is missing */
 };
 
 struct conn {
@@ -60,13 +74,15 @@ struct conn {
 	struct fake_side side[2];
 	enum side client;
 	void *state;
-	void *taken[64]; /* by conn_take() */
-	uint32_t taken_count;
+	struct fake_memory *taken; /* by conn_take() */
+	size_t taken_bytes;
 	struct message *first, *last;
 	uint64_t requests;
 	bool lost;       /* a gap: which request comes next cannot be told */
 	bool opaque;     /* after conn_become() */
-	char become[64]; /* its name; "" for NULL */
+	char become[64]; /* its name; "" for NULL, "?" for "" */
+	uint8_t hands[HANDED_BYTES]; /* what is handed over with it */
+	size_t hands_bytes;
 	uint64_t feeds;  /* calls of feed() so far */
 	uint64_t opaque_bytes;
 };
@@ -81,6 +97,10 @@ void fake_say(struct conn *c, enum side side, const char *text);
 void fake_feed_bytewise(struct conn *c, enum side side, const void *data, size_t bytes);
 /* fake_feed_both - both sides in random pieces of at most `most` bytes, each side's in order. */
 void fake_feed_both(struct conn *c, struct slice a, struct slice b, size_t most, uint64_t *seed);
+
+/* fake_datagram - one datagram; fake_datagram_cut() one whose end the snap length has cut off. */
+void fake_datagram(struct conn *c, enum side side, const void *data, size_t bytes);
+void fake_datagram_cut(struct conn *c, enum side side, const void *data, size_t bytes);
 
 /* fake_gap - `bytes` of a side were sent and never seen. */
 void fake_gap(struct conn *c, enum side side, uint64_t bytes);

@@ -1,9 +1,9 @@
 /* jsonl - one JSON object per record and line, keys in the order users were promised.
  *
- *     envelope   type outcome why proto version ts latency_ns conn index client server vlan iface
- *                frames run worker seq error flags
- *     request    method target head_bytes body_bytes duration_ns, the protocol's own fields, body
- *     response   code   head_bytes body_bytes duration_ns, the protocol's own fields, body
+ *     envelope   type outcome why proto version ts latency_ns conn index stream client server vlan
+ * iface frames run worker seq error flags request    method target head_bytes body_bytes
+ * duration_ns, the protocol's own fields, body response   code   head_bytes body_bytes duration_ns,
+ * the protocol's own fields, body
  *
  * Text that is not valid UTF-8 shows U+FFFD for each bad byte, and `<key>_b64` follows with
  * the exact bytes; a pair gets its value's base64 as a third element, and its name's as a
@@ -128,6 +128,11 @@ static void find_fields(struct found *found, const struct record *r, enum record
 			found->first[f->id] = f;
 		found->last[f->id] = f;
 	}
+}
+
+static uint32_t ids_of(const struct text *t, const struct record_message *m)
+{
+	return FIELD_OWN + t->protocol[m->proto].field_count;
 }
 
 /* A pair's name and value; of anything else an empty name and all of it. */
@@ -297,7 +302,7 @@ static char *put_message(char *at, const struct text *t, const struct record *r,
 	at = json_number(json_literal(at, ",\"body_bytes\":"), m->body_bytes);
 	at = json_number(json_literal(at, ",\"duration_ns\":"), m->duration_ns);
 	*at++ = ',';
-	at = put_own(at, &t->protocol[r->proto], r, part, found);
+	at = put_own(at, &t->protocol[m->proto], r, part, found);
 	at = put_body(at, &t->body, found->first[FIELD_BODY]);
 	return close_with(at, '}');
 }
@@ -401,6 +406,8 @@ static char *put_envelope(char *at, struct text *t, const struct record *r,
 	at = json_hex(json_literal(at, ",\"conn\":"), r->conn);
 	if (r->request.present) /* it counts requests: an orphan has none to count */
 		at = json_number(json_literal(at, ",\"index\":"), r->index);
+	if (r->stream != 0)
+		at = json_number(json_literal(at, ",\"stream\":"), r->stream - 1);
 	at = json_literal(at, ",\"client\":");
 	at = put_endpoint(at, r->client_ip, r->ip_version, r->client_port);
 	at = json_literal(at, ",\"server\":");
@@ -421,12 +428,11 @@ static char *jsonl_record(struct text *t, char *at, const void *record,
 	const struct record *r = record;
 	struct found request, response;
 	const struct record_field *version;
-	uint32_t id_count;
 
-	ENSURE(r->proto < t->protocol_count);
-	id_count = FIELD_OWN + t->protocol[r->proto].field_count;
-	find_fields(&request, r, RECORD_REQUEST, id_count);
-	find_fields(&response, r, RECORD_RESPONSE, id_count);
+	ENSURE(r->proto < t->protocol_count && r->request.proto < t->protocol_count &&
+	       r->response.proto < t->protocol_count);
+	find_fields(&request, r, RECORD_REQUEST, ids_of(t, &r->request));
+	find_fields(&response, r, RECORD_RESPONSE, ids_of(t, &r->response));
 	version = request.first[FIELD_VERSION];
 	if (version == NULL)
 		version = response.first[FIELD_VERSION];

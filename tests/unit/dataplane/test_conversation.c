@@ -237,6 +237,7 @@ static void talk_through_a_tunnel(void)
 	expect(c, "1 paired CONNECT far:443 0 200 0");
 	C("GET /inside HTTP/1.1\r\n\r\n");
 	S("HTTP/1.1 200 inside\r\n\r\n");
+	expect(c, "2 paired GET /inside 0 200 0");
 }
 
 /* ---- packets: one way of delivering it ---- */

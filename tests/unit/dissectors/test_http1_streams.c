@@ -697,14 +697,14 @@ static void a_switch_that_nobody_asked_for_is_an_anomaly(void **state)
 		     "101 1.1 Go +0 to 0");
 }
 
-static void a_tunnel_is_opaque_from_its_2xx_on(void **state)
+static void what_is_in_a_tunnel_is_another_matter_from_its_2xx_on(void **state)
 {
 	(void)state;
 	check_become("CONNECT h:443 HTTP/1.1\r\n\r\n" GET,
-		     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" OK, "", "CONNECT h:443 1.1 +0",
+		     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" OK, "?", "CONNECT h:443 1.1 +0",
 		     "200 1.1 OK +0 to 0");
 	check_become("CONNECT h:443 HTTP/1.1\r\n\r\n",
-		     "HTTP/1.1 299 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "",
+		     "HTTP/1.1 299 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "?",
 		     "CONNECT h:443 1.1 +0", "299 1.1 OK +0 to 0");
 }
 
@@ -1516,7 +1516,7 @@ int main(void)
 		T(an_upgrade_refused_leaves_http_as_it_was),
 		T(an_upgrade_happens_behind_the_body_of_its_request),
 		T(a_switch_that_nobody_asked_for_is_an_anomaly),
-		T(a_tunnel_is_opaque_from_its_2xx_on),
+		T(what_is_in_a_tunnel_is_another_matter_from_its_2xx_on),
 		T(a_tunnel_refused_leaves_http_as_it_was),
 		T(what_follows_an_upgrade_request_waits_for_the_answer),
 		T(every_smuggling_trick_is_read_in_one_way_and_flagged),

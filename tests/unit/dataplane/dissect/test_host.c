@@ -3,6 +3,9 @@
  *   - bytes of a side are offered in order, those not taken again when more is there, as asked
  *     for by need, skip and wait_peer; a gap never shows up inside them;
  *   - a message knows the packets that carried it, wherever its bytes were kept meanwhile;
+ *   - either side may ask and be answered, by key in any order, with a record that keeps its
+ * client;
+ *   - what is handed over, taken, given back and let go is just that, once;
  *   - a datagram is shown once and whole, and its flow ends by time;
  *   - limits end in bytes that are counted, never in memory or calls without end;
  *   - every byte of memory is back when the connection has ended (rig_close asserts it).
@@ -45,6 +48,8 @@ static struct {
 	bool hold;         /* wait for the peer as long as this is set */
 	bool stubborn;     /* and even when the wait is over */
 	void *taken;
+	uint32_t finis;     /* calls of fini() */
+	const char *become; /* what a line `become` makes of the connection */
 } tape;
 
 /* What the dissector keeps of a connection. */
@@ -79,6 +84,12 @@ static size_t tape_feed(struct conn *c, enum side side, struct slice in)
 	if (s->calls++ == 0 && tape.take_bytes > 0)
 		tape.taken = conn_take(c, tape.take_bytes);
 	return tape.feed(c, side, in);
+}
+
+static void tape_fini(struct conn *c)
+{
+	assert_non_null(conn_state(c));
+	tape.finis++;
 }
 
 static size_t other_feed(struct conn *c, enum side side, struct slice in)
@@ -127,6 +138,7 @@ static const struct dissector dissector_tape = {
 	.feed = tape_feed,
 	.gap = on_gap,
 	.close = on_close,
+	.fini = tape_fini,
 	.datagrams = &tape_datagrams,
 };
 
@@ -223,6 +235,40 @@ static size_t lines_in_turn(struct conn *c, enum side side, struct slice in)
 		return 0;
 	}
 	return lines(c, side, in);
+}
+
+/* Lines again, of either side: `?K text` asks, `=K text` answers, `+K` repeats, `-K` gives up,
+ * `!text` tells; K is a key, and `0` is none. `>KL` moves a request from K to L. `become` ends it
+ * all. */
+static void take_turn(struct conn *c, enum side side, struct slice line, const uint8_t *end)
+{
+	struct message_open open = { .key = line.at[1] == '0' ? 0 : line.at[1] };
+	struct message *m;
+
+	switch (line.at[0]) {
+	case '?': open.kind = MESSAGE_REQUEST; break;
+	case '=': open.kind = MESSAGE_RESPONSE; break;
+	case '!': open.kind = MESSAGE_ONEWAY; break;
+	case '+': assert_true(conn_request_again(c, side, open.key)); return;
+	case '-': assert_true(conn_request_close(c, side, open.key, WHY_reset)); return;
+	case '>': assert_true(conn_request_key(c, side, line.at, open.key, line.at[2])); return;
+	default: conn_become_with(c, tape.become, slice_of("handed over", 11)); return;
+	}
+	m = message_begin(c, side, line.at, open);
+	message_stream(m, line.at[1]);
+	message_text(m, open.kind == MESSAGE_RESPONSE ? FIELD_CODE : FIELD_TARGET, line);
+	message_head(m, end);
+	message_end(m, end);
+}
+
+static size_t turns(struct conn *c, enum side side, struct slice in)
+{
+	const uint8_t *end = in.bytes > 0 ? memchr(in.at, '\n', in.bytes) : NULL;
+
+	if (end == NULL)
+		return 0;
+	take_turn(c, side, slice_of(in.at, (size_t)(end - in.at)), end + 1);
+	return (size_t)(end - in.at) + 1;
 }
 
 static size_t nothing(struct conn *c, enum side side, struct slice in)
@@ -1502,6 +1548,296 @@ static void a_copy_is_compared_with_what_is_gathered(void **state)
 	assert_int_equal(counted(r, C_conflict_bytes), 2); /* what was taken is not kept */
 }
 
+/* ---- who asks whom ---- */
+
+static void either_side_may_ask(void **state)
+{
+	struct rig *r = *state;
+	const struct record *rec;
+
+	tape.feed = turns;
+	C("?0 one\n");
+	S("?0 two\n=0 1\n");
+	C("=0 2\n");
+	rec = rig_expect(r, "paired ?0 one =0 1");
+	assert_int_equal(rec->index, 0);
+	assert_int_equal(rec->flags, 0);
+	rec = rig_expect(r, "paired ?0 two =0 2");
+	assert_int_equal(rec->index, 1);
+	assert_int_equal(rec->flags, FLAG_from_server);
+	assert_int_equal(rec->client_port, r->b.client_port);
+	assert_int_equal(rec->stream, '0' + 1);
+}
+
+static void nobody_answers_himself(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	C("?a\n=a\n?0\n=0\n");
+	rig_expect(r, "orphan:connection_closed =a");
+	rig_expect(r, "orphan:connection_closed =0");
+	S("=a\n=0\n");
+	rig_expect(r, "paired ?a =a");
+	rig_expect(r, "paired ?0 =0");
+}
+
+static void open_questions_of_both_sides_close_with_the_connection(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	C("?a\n");
+	S("?b\n?0\n");
+	flow_close_all(&r->b.flows, WHY_capture_ended);
+	rig_expect(r, "unanswered:capture_ended ?a");
+	rig_expect(r, "unanswered:capture_ended ?b");
+	assert_int_equal(rig_expect(r, "unanswered:capture_ended ?0")->flags, FLAG_from_server);
+}
+
+static void a_gap_counts_for_the_questions_of_the_other_side(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	tape.on_gap = RESYNC_SEARCH;
+	C("?0 one\n");
+	S("?0 two\n");
+	rig_lose(r, SIDE_A, 5);
+	bench_send(&r->b, (struct sent){ .side = SIDE_B,
+					 .offset = (int64_t)r->offset[SIDE_B],
+					 .ack = (int64_t)r->offset[SIDE_A] });
+	bench_later(&r->b, 30000000);
+	rig_expect(r, "unanswered:gap ?0 two");
+	S("=0 1\n");
+	rig_expect(r, "paired ?0 one =0 1");
+}
+
+static void who_only_tells_is_neither_client_nor_server(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	S("!0 news\n");
+	assert_int_equal(rig_expect(r, "oneway !0 news")->flags, FLAG_from_server);
+	tape.feed = turns;
+	SD("!0 datagram");
+	assert_int_equal(calls_of(CALLED_FEED), 2);
+}
+
+static void many_keys_are_answered_in_any_order(void **state)
+{
+	struct rig *r = *state;
+	char ask[4] = "?x\n", answer[4] = "=x\n", wanted[32];
+
+	tape.feed = turns;
+	for (char k = 'A'; k <= 'z'; k++) {
+		ask[1] = k;
+		C(ask);
+	}
+	for (char k = 'z'; k >= 'A'; k -= 2) {
+		answer[1] = k;
+		S(answer);
+		snprintf(wanted, sizeof(wanted), "paired ?%c =%c", k, k);
+		rig_expect(r, wanted);
+	}
+	for (char k = 'A'; k <= 'z'; k += 2) {
+		answer[1] = k;
+		S(answer);
+		snprintf(wanted, sizeof(wanted), "paired ?%c =%c", k, k);
+		rig_expect(r, wanted);
+	}
+}
+
+static void the_oldest_of_those_with_one_key_is_answered_first(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	for (int i = 0; i < 20; i++)
+		C("?k first\n");
+	C("?q\n?k last\n");
+	for (int i = 0; i < 20; i++) {
+		S("=k\n");
+		rig_expect(r, "paired ?k first =k");
+	}
+	S("=k\n");
+	rig_expect(r, "paired ?k last =k");
+}
+
+static void a_request_may_get_another_key(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	C("?0 upgrade\n?0 next\n");
+	S(">0x\n=0 in order\n=x by key\n");
+	rig_expect(r, "paired ?0 next =0 in order");
+	rig_expect(r, "paired ?0 upgrade =x by key");
+}
+
+static void a_request_given_up_is_told_at_once_with_its_reason(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	C("?a\n?b\n-a\n");
+	rig_expect(r, "unanswered:reset ?a");
+	S("=b\n");
+	rig_expect(r, "paired ?b =b");
+}
+
+static void a_repeated_request_is_no_request_of_its_own(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	C("?a\n+a\n+a\n");
+	S("=a\n");
+	rig_expect(r, "paired ?a =a");
+	rig_expect_nothing(r);
+	assert_int_equal(counted(r, C_requests), 1);
+}
+
+/* ---- what is handed over ---- */
+
+static size_t sees_what_was_handed(struct conn *c, enum side side, struct slice in)
+{
+	(void)side;
+	assert_int_equal(conn_handed(c).bytes, 11);
+	assert_memory_equal(conn_handed(c).at, "handed over", 11);
+	return in.bytes;
+}
+
+static void the_next_dissector_finds_what_it_is_handed(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	tape.become = "tape";
+	C("?0 a\nbecome\n");
+	assert_int_equal(tape.finis, 1);
+	tape.feed = sees_what_was_handed;
+	C("rest");
+	flow_close_all(&r->b.flows, WHY_capture_ended);
+	assert_int_equal(tape.finis, 2);
+	rig_expect(r, "unanswered:capture_ended ?0 a");
+}
+
+static size_t hands_too_much(struct conn *c, enum side side, struct slice in)
+{
+	static const uint8_t note[HANDED_BYTES + 1];
+
+	(void)side;
+	conn_become_with(c, "tape", slice_of(note, HANDED_BYTES));
+	conn_become_with(c, "tape", slice_of(note, sizeof(note)));
+	return in.bytes;
+}
+
+static size_t sees_nothing_handed(struct conn *c, enum side side, struct slice in)
+{
+	(void)side;
+	assert_int_equal(conn_handed(c).bytes, 0);
+	return in.bytes;
+}
+
+static void too_long_a_note_is_handed_over_empty(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = hands_too_much;
+	C("12345678");
+	tape.feed = sees_nothing_handed;
+	C("rest");
+	assert_int_equal(tape.calls, 2);
+}
+
+static void fini_comes_when_nobody_reads_on(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	tape.become = NULL;
+	C("?0 a\nbecome\n");
+	assert_int_equal(tape.finis, 1);
+	flow_close_all(&r->b.flows, WHY_capture_ended);
+	assert_int_equal(tape.finis, 1);
+}
+
+static void what_is_in_a_tunnel_is_found_like_a_new_connection(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	tape.become = WHAT_IS_FOUND;
+	C("?0 a\n");
+	S("=0 b\nbecome\nz is nothing known, but the client will tell");
+	C("?0 insi");
+	assert_int_equal(tape.finis, 1);
+	C("de\n");
+	assert_int_equal(counted(r, C_flows_opaque), 0);
+	flow_close_all(&r->b.flows, WHY_capture_ended);
+	rig_expect(r, "paired ?0 a =0 b");
+	rig_expect(r, "unanswered:capture_ended ?0 inside");
+	assert_int_equal(tape.finis, 2);
+}
+
+static void a_short_beginning_in_a_tunnel_is_decided_by_a_pause(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	tape.become = WHAT_IS_FOUND;
+	C("become\n?1\n");
+	rig_expect_nothing(r);
+	bench_later(&r->b, 30000000);
+	S("=1\n");
+	rig_expect(r, "paired ?1 =1");
+}
+
+static void a_tunnel_to_nowhere_is_opaque(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = turns;
+	tape.become = WHAT_IS_FOUND;
+	C("become\nz0123456789012345678901234567890123456789012345678901234567890123456789");
+	S("z0123456789012345678901234567890123456789012345678901234567890123456789");
+	assert_int_equal(counted(r, C_flows_opaque), 1);
+}
+
+static size_t takes_and_gives(struct conn *c, enum side side, struct slice in)
+{
+	uint8_t *a = conn_take(c, 1000), *b = conn_take(c, 1000), *d;
+
+	(void)side;
+	memset(a, 1, 1000);
+	memset(b, 2, 1000);
+	assert_null(conn_take(c, 3000));
+	assert_null(conn_resize(c, a, 3097));
+	assert_int_equal(a[999], 1);
+	a = conn_resize(c, a, 3096);
+	assert_non_null(a);
+	assert_int_equal(a[999], 1);
+	a = conn_resize(c, a, 10);
+	assert_int_equal(a[9], 1);
+	d = conn_resize(c, NULL, 3086);
+	assert_non_null(d);
+	conn_give(c, b);
+	conn_give(c, NULL);
+	assert_non_null(conn_take(c, 1000));
+	return in.bytes;
+}
+
+static void memory_may_be_given_back_and_resized_under_the_cap(void **state)
+{
+	struct rig *r = *state;
+
+	tape.feed = takes_and_gives;
+	C("12345678");
+	assert_int_equal(tape.calls, 1);
+}
+
 /* ---- datagrams ---- */
 
 /* The first letter says what it is: `?` a request, `=` a response; the second is its key. */
@@ -1748,6 +2084,23 @@ int main(void)
 		T(a_dissector_may_ask_how_the_connection_began),
 		T(without_a_handshake_the_first_message_tells_the_client),
 		T(a_copy_is_compared_with_what_is_gathered),
+		T(either_side_may_ask),
+		T(nobody_answers_himself),
+		T(open_questions_of_both_sides_close_with_the_connection),
+		T(a_gap_counts_for_the_questions_of_the_other_side),
+		T(who_only_tells_is_neither_client_nor_server),
+		T(many_keys_are_answered_in_any_order),
+		T(the_oldest_of_those_with_one_key_is_answered_first),
+		T(a_request_may_get_another_key),
+		T(a_request_given_up_is_told_at_once_with_its_reason),
+		T(a_repeated_request_is_no_request_of_its_own),
+		T(the_next_dissector_finds_what_it_is_handed),
+		T(too_long_a_note_is_handed_over_empty),
+		T(fini_comes_when_nobody_reads_on),
+		T(what_is_in_a_tunnel_is_found_like_a_new_connection),
+		T(a_short_beginning_in_a_tunnel_is_decided_by_a_pause),
+		T(a_tunnel_to_nowhere_is_opaque),
+		T(memory_may_be_given_back_and_resized_under_the_cap),
 		T(a_datagram_is_shown_once_and_whole),
 		T(of_a_datagram_what_is_not_taken_is_opaque_and_gone),
 		T(who_asks_first_is_the_client_of_datagrams),

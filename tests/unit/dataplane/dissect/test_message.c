@@ -3,6 +3,8 @@
  *   - which header lines are kept (all, none, named without regard to case) and in what order;
  *   - what is over a limit is left out and the message says so: fields, lines, bytes, body;
  *   - bodies are counted whole and kept up to the limit, across segments and gaps;
+ *   - a message may be of a protocol inside this one, have a number of its own, and keep of its
+ * body what its dissector wants to see;
  *   - flags reach the record, of both halves; a message that is not there may be passed anywhere.
  *
  * The test is the registry. Its protocol has a first line, header lines, and a blank line; a
@@ -31,6 +33,10 @@ static struct {
 	bool wants_headers, wants_target;
 	uint64_t note; /* the request's, read by its response */
 	enum request_known known;
+	const struct dissector *inner[2]; /* message_proto() of each side */
+	uint32_t keep_bytes;              /* message_keep() */
+	bool head_is_body;                /* message_body() of its first three bytes */
+	char kept[64];                    /* message_kept() at the end */
 } post;
 
 static uint8_t filler[2 << 20];
@@ -63,6 +69,11 @@ static void ask_and_flag(struct conn *c, enum side side, struct message *m)
 	post.wants_headers = message_wants(m, FIELD_HEADERS);
 	post.wants_target = message_wants(m, FIELD_TARGET);
 	message_flag(m, post.flag);
+	if (post.inner[side] != NULL) {
+		message_proto(m, post.inner[side]);
+		message_stream(m, 5);
+	}
+	message_keep(m, post.keep_bytes);
 	if (post.failed)
 		message_failed(m);
 	if (post.text_bytes > 0)
@@ -80,6 +91,10 @@ static size_t feed(struct conn *c, enum side side, struct slice in)
 	uint64_t body = 0;
 
 	if (s->body_of[side] != NULL) {
+		struct slice kept = message_kept(s->body_of[side]);
+
+		snprintf(post.kept, sizeof(post.kept), "%.*s", (int)kept.bytes,
+			 (const char *)kept.at);
 		message_end(s->body_of[side], NULL);
 		s->body_of[side] = NULL;
 		return 0;
@@ -96,6 +111,8 @@ static size_t feed(struct conn *c, enum side side, struct slice in)
 		header(m, line, &body);
 	message_head(m, rest.at);
 	ask_and_flag(c, side, m);
+	if (post.head_is_body)
+		message_body(m, slice_of(in.at, 3));
 	if (body > 0) {
 		s->body_of[side] = m;
 		conn_skip(c, side, body, m);
@@ -132,8 +149,19 @@ static const struct dissector dissector_post = {
 	.gap = gap,
 };
 
-const struct dissector *const dissectors[] = { &dissector_post };
-const uint32_t dissector_count = 1;
+static const struct field inner_fields[] = { { "headers", FIELD_PAIRS, "header lines" },
+					     { "count", FIELD_NUMBER, "bytes of body" },
+					     { "more", FIELD_TEXT, "what only this has" } };
+
+static const struct dissector dissector_inner = { .name = "inner",
+						  .proto = "inner",
+						  .fields = inner_fields,
+						  .field_count = array_count(inner_fields) };
+
+static const struct dissector dissector_unlisted = { .name = "unlisted", .proto = "unlisted" };
+
+const struct dissector *const dissectors[] = { &dissector_post, &dissector_inner };
+const uint32_t dissector_count = 2;
 
 uint32_t dissector_find(const char *name)
 {
@@ -628,11 +656,122 @@ static void a_message_that_is_not_there_may_be_passed_anywhere(void **state)
 	message_number(NULL, FIELD_COUNT, 1);
 	message_flag(NULL, FLAG_anomaly);
 	message_failed(NULL);
+	message_proto(NULL, &dissector_inner);
+	message_stream(NULL, 1);
+	message_keep(NULL, 1);
+	message_body(NULL, some);
+	assert_int_equal(message_kept(NULL).bytes, 0);
 	message_head(NULL, some.at);
 	message_end(NULL, NULL);
 	assert_false(message_wants(NULL, FIELD_TARGET));
 	assert_int_equal(r->b.arena.held_bytes, held);
 	rig_expect_nothing(r);
+}
+
+static void a_message_may_be_of_a_protocol_inside_this_one(void **state)
+{
+	struct rig *r = *state;
+	struct host_settings s = settings();
+	const struct record *rec;
+
+	open_with(r, &s);
+	post.inner[SIDE_A] = &dissector_inner;
+	C(lines);
+	S("200\n\n");
+	rec = hear(r);
+	assert_int_equal(rec->proto, 1);
+	assert_int_equal(rec->request.proto, 1);
+	assert_int_equal(rec->response.proto, 0);
+	assert_int_equal(rec->stream, 6);
+	/* A name that only the response has counts more than none. */
+	post.inner[SIDE_A] = NULL;
+	post.inner[SIDE_B] = &dissector_inner;
+	C(lines);
+	S("200\n\n");
+	rec = hear(r);
+	assert_int_equal(rec->proto, 1);
+	assert_int_equal(rec->request.proto, 0);
+	assert_int_equal(rec->response.proto, 1);
+	assert_int_equal(rec->stream, 6);
+	post.inner[SIDE_B] = NULL;
+	C(lines);
+	S("200\n\n");
+	rec = hear(r);
+	assert_int_equal(rec->proto, 0);
+	assert_int_equal(rec->stream, 0);
+}
+
+static void a_protocol_that_is_not_enabled_names_no_message(void **state)
+{
+	struct rig *r = *state;
+	struct rig_settings s = rig_settings();
+
+	s.dissectors = "post\0";
+	rig_open(r, &s);
+	bench_handshake(&r->b);
+	post.inner[SIDE_A] = &dissector_inner;
+	post.inner[SIDE_B] = &dissector_unlisted;
+	C(lines);
+	S("200\n\n");
+	assert_int_equal(hear(r)->proto, 0);
+}
+
+static void of_a_body_may_be_kept_what_only_the_dissector_sees(void **state)
+{
+	struct rig *r = *state;
+	struct host_settings s = settings();
+	const struct record *rec;
+
+	s.body_limit_bytes = 2;
+	open_with(r, &s);
+	post.keep_bytes = 5;
+	C("one\n\n");
+	S("200\n8\n\nabcd");
+	S("efgh");
+	rec = hear(r);
+	assert_string_equal(post.kept, "abcde");
+	assert_body(rec, "ab");
+	assert_int_equal(rec->flags, FLAG_body_cut);
+	assert_int_equal(rec->response.body_bytes, 8);
+	post.keep_bytes = 1;
+	C("one\n\n");
+	S("200\n2\n\nab");
+	rec = hear(r);
+	assert_string_equal(post.kept, "ab");
+	assert_int_equal(rec->flags, 0);
+}
+
+static void without_a_limit_nothing_of_what_was_kept_is_told(void **state)
+{
+	struct rig *r = *state;
+	struct host_settings s = settings();
+	const struct record *rec;
+
+	s.body_limit_bytes = 0;
+	open_with(r, &s);
+	post.keep_bytes = UINT32_MAX; /* the head limit */
+	C("one\n\n");
+	S("200\n3\n\nabc");
+	rec = hear(r);
+	assert_string_equal(post.kept, "abc");
+	assert_null(field_of(rec, RECORD_RESPONSE, FIELD_BODY));
+	assert_int_equal(rec->flags, 0);
+}
+
+static void bytes_that_were_read_may_be_body_too(void **state)
+{
+	struct rig *r = *state;
+	struct host_settings s = settings();
+	const struct record *rec;
+
+	s.body_limit_bytes = 16;
+	open_with(r, &s);
+	post.head_is_body = true;
+	C("one\n\n");
+	S("200\n3\n\nabc");
+	rec = hear(r);
+	assert_body(rec, "200abc");
+	assert_int_equal(rec->response.body_bytes, 6);
 }
 
 int main(void)
@@ -661,6 +800,11 @@ int main(void)
 		T(a_differing_copy_flags_the_message_that_it_meets),
 		T(a_response_reads_its_request_s_note),
 		T(sizes_of_head_and_numbers_are_told),
+		T(a_message_may_be_of_a_protocol_inside_this_one),
+		T(a_protocol_that_is_not_enabled_names_no_message),
+		T(of_a_body_may_be_kept_what_only_the_dissector_sees),
+		T(without_a_limit_nothing_of_what_was_kept_is_told),
+		T(bytes_that_were_read_may_be_body_too),
 		T(a_message_that_is_not_there_may_be_passed_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,6 +149,27 @@ static void an_orphan_has_no_request(void **state)
 	assert_null(strstr(line, "request"));
 }
 
+static void a_stream_has_its_number_and_each_half_the_fields_of_its_own_protocol(void **state)
+{
+	static struct made m;
+
+	(void)state;
+	made_begin(&m);
+	m.head->outcome = OUTCOME_paired;
+	m.head->proto = 1;
+	m.head->request.proto = 1;
+	m.head->stream = 1;
+	m.head->index = 3;
+	made_text(&m, OWN_REASON, "a field that `bare` does not have");
+	made_response(&m);
+	m.head->response.proto = 0;
+	made_text(&m, OWN_REASON, "OK");
+	assert_non_null(strstr(tell(&m), "\"index\":3,\"stream\":0,\"client\""));
+	assert_non_null(strstr(line, "\"proto\":\"bare\""));
+	assert_non_null(strstr(line, "\"duration_ns\":0},\"response\""));
+	assert_non_null(strstr(line, "\"reason\":\"OK\""));
+}
+
 static void every_flag_outcome_and_reason_has_its_word(void **state)
 {
 	static struct made m;
@@ -351,6 +372,8 @@ int main(void)
 		cmocka_unit_test(the_documented_example_is_written_exactly),
 		cmocka_unit_test(an_unanswered_request_has_a_reason_and_no_latency_and_no_response),
 		cmocka_unit_test(an_orphan_has_no_request),
+		cmocka_unit_test(
+			a_stream_has_its_number_and_each_half_the_fields_of_its_own_protocol),
 		cmocka_unit_test(every_flag_outcome_and_reason_has_its_word),
 		cmocka_unit_test(text_that_is_no_utf8_comes_with_its_exact_bytes),
 		cmocka_unit_test(a_body_is_text_or_base64_and_never_both),
