@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* steer - XDP: every frame of an open queue gets a time stamp and goes to the queue's socket.
+/* steer - XDP: every frame of an open slot gets a time stamp and goes to the slot's socket.
+ *
+ * A receive queue has one slot or several (shared.h). With several the frame's flow chooses: then,
+ * and only then, its headers are read.
  *
  * Loaded with or without BPF_F_XDP_HAS_FRAGS, which user space chooses: with it a frame may lie in
- * several buffers. Nothing here looks into the frame.
+ * several buffers.
  */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/parse.bpf.h"
 #include "bpf/shared.h"
 
 /* Set before the program is loaded; the verifier then sees constants. */
 const volatile __u32 processors = 1;
 const volatile __u32 queues_known = 0;
+const volatile __u32 members = 1;                         /* slots of each queue */
+const volatile __u32 address_factor = 1, port_factor = 1; /* of steer_number() */
 const volatile _Bool frags = 0;
 
 /* The numbers of entries are set before loading too. */
@@ -21,8 +27,8 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct steer_queue);
-} queues SEC(".maps");
+	__type(value, struct steer_slot);
+} slots SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -60,33 +66,49 @@ static __always_inline void stamp(struct xdp_md *ctx)
 	s->spare = 0;
 }
 
+static __always_inline __u32 member_of(struct xdp_md *ctx)
+{
+	struct parsed f;
+	__u32 addresses = 0;
+
+	if (members == 1)
+		return 0;
+	parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &f);
+	for (int i = 0; i < 4; i++)
+		addresses ^= f.source[i] ^ f.destination[i];
+	return steer_number(bpf_ntohl(addresses), bpf_ntohs(f.source_port ^ f.destination_port),
+			    address_factor, port_factor) %
+	       members;
+}
+
 /* Programs do not interrupt each other on one processor, so plain additions are enough. */
 SEC("xdp")
 int steer(struct xdp_md *ctx)
 {
-	__u32 index = ctx->rx_queue_index;
-	__u32 set = index < queues_known ? index : queues_known;
-	__u32 line = set * processors + bpf_get_smp_processor_id();
-	struct steer_queue *queue = bpf_map_lookup_elem(&queues, &index);
+	__u32 queue = ctx->rx_queue_index;
+	__u32 slot = queue < queues_known ? queue * members + member_of(ctx)
+					  : queues_known * members;
+	__u32 line = slot * processors + bpf_get_smp_processor_id();
+	struct steer_slot *told = bpf_map_lookup_elem(&slots, &slot);
 	struct steer_counts *count = bpf_map_lookup_elem(&counts, &line);
 
 	if (!count)
 		return XDP_PASS;
-	if (!queue) {
+	if (!told) {
 		count->passed++;
 		return XDP_PASS;
 	}
-	if (!*(volatile __u32 *)&queue->open) {
+	if (!*(volatile __u32 *)&told->open) {
 		count->passed++;
 		return XDP_PASS;
 	}
-	if (frame_bytes(ctx) > queue->frame_bytes_max) {
+	if (frame_bytes(ctx) > told->frame_bytes_max) {
 		count->seen++;
 		count->too_big++;
 		return XDP_PASS;
 	}
 	stamp(ctx);
-	if (bpf_redirect_map(&sockets, index, XDP_PASS) != XDP_REDIRECT) {
+	if (bpf_redirect_map(&sockets, slot, XDP_PASS) != XDP_REDIRECT) {
 		count->passed++;
 		return XDP_PASS;
 	}

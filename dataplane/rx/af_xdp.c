@@ -1,16 +1,18 @@
 /* af_xdp - frames straight from the driver, by an XDP program and AF_XDP sockets.
  *
- *     interface -> program (af_xdp_program) -> socket of the queue (af_xdp_socket) -> pull()
+ *     interface -> program (af_xdp_program) -> socket on the queue (af_xdp_socket) -> pull()
  *
- * Worker w of n takes the queues q with q % n == w of those chosen. Frames are parsed where the
- * kernel put them; only a packet in several frames is put together in a buffer of the port.
+ * Several workers share a queue's frames, and the program chooses among them by the flow; or each
+ * has queues of his own (af_xdp_spread). Frames are parsed where the kernel put them; only a packet
+ * in several frames is put together in a buffer of the port.
  *
  * Why the books close. The program counts each frame that it hands to a socket. From there it has
  * three ways to go: into the rx ring, or not, for want of room in the ring or of a free frame, and
- * the socket counts each of these. stop() shuts the queue in the program, waits until no processor
- * can still be inside it, and then all of these numbers stand still; what is in the ring is still
- * pulled. Nothing is computed as what must be missing, but for one case, which has no counter: an
- * interface that is moved to another network namespace keeps the program and loses its sockets.
+ * the socket counts each of these: for every socket, so no worker counts what is another's, also on
+ * a queue that they share. stop() shuts the slot in the program, waits until no processor can still
+ * be inside it, and then all of these numbers stand still; what is in the ring is still pulled.
+ * Nothing is computed as what must be missing, but for one case, which has no counter: an interface
+ * that is moved to another network namespace keeps the program and loses its sockets.
  *
  * What the interface has dropped comes on top, but its counter may speak of the same frame. What
  * this kernel does (6.18, veth): in native mode a frame that a socket had no room for is counted in
@@ -36,6 +38,7 @@
 #include "dataplane/rx/af_xdp_clock.h"
 #include "dataplane/rx/af_xdp_program.h"
 #include "dataplane/rx/af_xdp_socket.h"
+#include "dataplane/rx/af_xdp_spread.h"
 #include "dataplane/rx/af_xdp_umem.h"
 #include "dataplane/rx/interface.h"
 #include "dataplane/rx/options.h"
@@ -61,11 +64,13 @@ enum refused { REFUSED_AUTO, REFUSED_PASS, REFUSED_DROP };
 enum frags { FRAGS_AUTO, FRAGS_ON, FRAGS_OFF };
 
 struct options {
-	uint64_t mode, copy, queue, queues, ring, frame, frames, busy, budget, huge, refused, frags;
+	uint64_t mode, copy, queue, queues, spread, ring, frame, frames, busy, budget, huge,
+		refused, frags;
 };
 
 static const char *const mode_words[] = { "auto", "native", "generic", NULL };
 static const char *const copy_words[] = { "auto", "copy", "zerocopy", NULL };
+static const char *const spread_words[] = { "auto", "on", "off", NULL };
 static const char *const frame_words[] = { "2048", "4096", NULL };
 static const char *const busy_words[] = { "off", "on", NULL };
 static const char *const huge_words[] = { "auto", "on", "off", NULL };
@@ -81,9 +86,10 @@ static const struct rx_option af_xdp_options[] = {
 	WORD("copy",      copy,    copy_words,    "are frames copied, or received in place; auto: as the driver can")
 	COUNT("queue",    queue,   0, 0, 4095,    "the first receive queue")
 	COUNT("queues",   queues,  0, 1, AF_XDP_QUEUES, "how many from there on (default all); the others are left to the host")
-	COUNT("ring",     ring,    8192, 64, 1 << 20, "packets that wait for the worker, per queue; a power of two")
+	WORD("spread",    spread,  spread_words,  "every worker on every queue, chosen by a hash that is the same for both directions; auto: where there are several workers")
+	COUNT("ring",     ring,    8192, 64, 1 << 20, "packets that wait for a worker, per queue that it does not share; a power of two")
 	WORD("frame",     frame,   frame_words,   "bytes per frame; 256 of them are the kernel's")
-	COUNT("frames",   frames,  0, 64, 1 << 21, "frames per queue (default ring + 128)")
+	COUNT("frames",   frames,  0, 64, 1 << 21, "frames per queue (default: its rings, and 128 for each)")
 	WORD("busy-poll", busy,    busy_words,    "the worker drives the driver: for cores that do nothing else")
 	COUNT("budget",   budget,  64, 8, 1024,   "packets per busy poll")
 	WORD("huge",      huge,    huge_words,    "frames on huge pages of 2 MiB")
@@ -108,7 +114,7 @@ static int check_options(const struct options *o, const char *interface, struct 
 
 /* ---- the port ---- */
 
-/* A number of each kind, of all queues of the port, from one look. */
+/* A number of each kind, of all sockets of the port, from one look. */
 struct tally {
 	uint64_t seen, redirected, too_big;
 	struct af_xdp_losses lost;
@@ -118,11 +124,9 @@ struct tally {
 struct af_xdp_port {
 	struct rx_port_head head;
 	/* every packet */
-	uint8_t *area;
 	uint64_t frame_mask; /* of the bits that say which frame */
-	struct af_xdp_queue *queue;
-	uint32_t queue_count;
-	uint32_t turn; /* the queue that is asked first */
+	struct af_xdp_socket *socket;
+	uint32_t socket_count;
 	uint32_t cut_bytes;
 	bool frags, busy_polls;
 	uint16_t iface;
@@ -142,9 +146,11 @@ struct af_xdp_port {
 	struct af_xdp_program *program;
 	/* set-up */
 	struct options options;
-	uint32_t queue_index[AF_XDP_QUEUES];
-	struct af_xdp_sockets sockets;
-	struct af_xdp_umem umem;
+	struct af_xdp_spread spread;
+	uint32_t worker;
+	uint32_t queue_index[AF_XDP_QUEUES]; /* of each socket, among those chosen */
+	uint32_t queue_count;
+	uint32_t ring; /* entries of each socket's */
 	struct af_xdp_busy busy;
 	int wait_fd; /* epoll: the interface, and the sockets while `listening` */
 	bool listening;
@@ -165,13 +171,13 @@ static void tally_once(const struct af_xdp_port *p, struct tally *ret)
 {
 	struct tally t = { 0 };
 
-	for (uint32_t i = 0; i < p->queue_count; i++) {
-		const struct af_xdp_queue *q = &p->queue[i];
+	for (uint32_t i = 0; i < p->socket_count; i++) {
+		const struct af_xdp_socket *s = &p->socket[i];
 		struct steer_counts c;
 
-		af_xdp_losses(q->fd, &t.lost);
-		t.waiting += af_xdp_waiting(q, p->frags);
-		af_xdp_program_counts(p->program, q->index, &c);
+		af_xdp_losses(s->fd, &t.lost);
+		t.waiting += af_xdp_waiting(s, p->frags);
+		af_xdp_program_counts(p->program, s->slot, &c);
 		t.seen += c.seen;
 		t.redirected += c.redirected;
 		t.too_big += c.too_big;
@@ -201,7 +207,7 @@ static uint64_t on_new_queues(const struct af_xdp_port *p)
 {
 	struct steer_counts c;
 
-	af_xdp_program_counts(p->program, af_xdp_program_queues(p->program), &c);
+	af_xdp_program_counts(p->program, af_xdp_program_slots(p->program), &c);
 	return c.passed;
 }
 
@@ -229,13 +235,13 @@ static uint64_t driver_losses(struct af_xdp_port *p, uint64_t dropped)
 
 	af_xdp_program_about(program, &about);
 	named = about.drops ? 0 : af_xdp_program_refused(program);
-	for (uint32_t q = 0; q < af_xdp_program_queues(program); q++) {
+	for (uint32_t i = 0; i < af_xdp_program_slots(program); i++) {
 		struct steer_counts c;
 
-		af_xdp_program_counts(program, q, &c);
+		af_xdp_program_counts(program, i, &c);
 		named += c.passed + c.too_big;
-		if (af_xdp_program_socket(program, q) >= 0)
-			af_xdp_losses(af_xdp_program_socket(program, q), &lost);
+		if (af_xdp_program_socket(program, i) >= 0)
+			af_xdp_losses(af_xdp_program_socket(program, i), &lost);
 	}
 	named += lost.ring_full + lost.no_frame + p->unbound + on_new_queues(p);
 	if (dropped > named && dropped - named > p->driver)
@@ -287,8 +293,8 @@ static void end(struct af_xdp_port *p, bool gone)
 	interface_losses(&p->interface, &p->losses);
 	p->ended = true;
 	p->gone = gone;
-	for (uint32_t i = 0; i < p->queue_count; i++)
-		af_xdp_program_disconnect(p->program, p->queue[i].index);
+	for (uint32_t i = 0; i < p->socket_count; i++)
+		af_xdp_program_disconnect(p->program, p->socket[i].slot);
 	fence(p);
 	tally(p, &t);
 	/* Where closing such a socket does not wait, time must do. */
@@ -335,54 +341,44 @@ static void describe(struct af_xdp_port *p, const uint8_t *frame, uint32_t bytes
 }
 
 /* lend - a packet in one frame, where it is. */
-static void lend(struct af_xdp_port *p, struct af_xdp_queue *q, const struct xdp_desc *d,
+static void lend(struct af_xdp_port *p, struct af_xdp_socket *s, const struct xdp_desc *d,
 		 struct packet *ret)
 {
-	uint8_t *frame = p->area + d->addr;
+	uint8_t *frame = s->area + d->addr;
 
 	describe(p, frame, d->len, time_of(p, frame), ret);
-	q->lent_at[q->lent++] = d->addr & p->frame_mask;
-}
-
-static void give_frames(struct af_xdp_queue *q, const uint64_t *at, uint32_t count)
-{
-	uint32_t slot;
-
-	ENSURE(xsk_ring_prod__reserve(&q->fill, count, &slot) == count);
-	for (uint32_t i = 0; i < count; i++)
-		*xsk_ring_prod__fill_addr(&q->fill, slot + i) = at[i];
-	xsk_ring_prod__submit(&q->fill, count);
+	s->lent_at[s->lent++] = d->addr & p->frame_mask;
 }
 
 /* parts - descriptors of the packet that begins at `at`; 0: the end of it is not here yet. */
-static uint32_t parts(const struct af_xdp_queue *q, uint32_t at, uint32_t end_at)
+static uint32_t parts(const struct af_xdp_socket *s, uint32_t at, uint32_t end_at)
 {
 	for (uint32_t i = at; i != end_at; i++)
-		if ((xsk_ring_cons__rx_desc(&q->rx, i)->options & XDP_PKT_CONTD) == 0)
+		if ((xsk_ring_cons__rx_desc(&s->rx, i)->options & XDP_PKT_CONTD) == 0)
 			return i + 1 - at;
 	return 0;
 }
 
 /* join - a packet in several frames, put together; the frames go back at once. Returns false if it
  * is larger than any packet can be. */
-static bool join(struct af_xdp_port *p, struct af_xdp_queue *q, uint32_t at, uint32_t count,
+static bool join(struct af_xdp_port *p, struct af_xdp_socket *s, uint32_t at, uint32_t count,
 		 struct packet *ret)
 {
 	uint8_t *to = p->joined + p->joined_bytes;
-	uint64_t ts_ns = time_of(p, p->area + xsk_ring_cons__rx_desc(&q->rx, at)->addr);
+	uint64_t ts_ns = time_of(p, s->area + xsk_ring_cons__rx_desc(&s->rx, at)->addr);
 	uint32_t bytes = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		const struct xdp_desc *d = xsk_ring_cons__rx_desc(&q->rx, at + i);
+		const struct xdp_desc *d = xsk_ring_cons__rx_desc(&s->rx, at + i);
 		uint64_t frame = d->addr & p->frame_mask;
 
 		if (d->len <= JOINED_BYTES_MAX && bytes + d->len <= JOINED_BYTES_MAX) {
-			memcpy(to + bytes, p->area + d->addr, d->len);
+			memcpy(to + bytes, s->area + d->addr, d->len);
 			bytes += d->len;
 		} else {
 			bytes = JOINED_BYTES_MAX + 1;
 		}
-		give_frames(q, &frame, 1);
+		af_xdp_give(s, &frame, 1);
 	}
 	if (bytes > JOINED_BYTES_MAX) {
 		p->malformed++;
@@ -394,93 +390,182 @@ static bool join(struct af_xdp_port *p, struct af_xdp_queue *q, uint32_t at, uin
 }
 
 /* take - packets in one frame each. */
-static uint32_t take(struct af_xdp_port *p, struct af_xdp_queue *q, struct packet *packet,
+static uint32_t take(struct af_xdp_port *p, struct af_xdp_socket *s, struct packet *packet,
 		     uint32_t room)
 {
-	uint32_t at, n = xsk_ring_cons__peek(&q->rx, room, &at);
+	uint32_t at, n = xsk_ring_cons__peek(&s->rx, room, &at);
 
 	if (n == 0)
 		return 0;
 	for (uint32_t i = 0; i < n; i++)
-		lend(p, q, xsk_ring_cons__rx_desc(&q->rx, at + i), &packet[i]);
-	xsk_ring_cons__release(&q->rx, n);
+		lend(p, s, xsk_ring_cons__rx_desc(&s->rx, at + i), &packet[i]);
+	s->taken += n;
 	return n;
 }
 
 /* take_parts - packets that may have several. One whose end has not come stays in the ring, and so
  * does one for which the buffer has no room left. */
-static uint32_t take_parts(struct af_xdp_port *p, struct af_xdp_queue *q, struct packet *packet,
+static uint32_t take_parts(struct af_xdp_port *p, struct af_xdp_socket *s, struct packet *packet,
 			   uint32_t room)
 {
-	uint32_t begin = q->rx.cached_cons, at = begin, n = 0, count;
-	uint32_t end_at = __atomic_load_n(q->rx.producer, __ATOMIC_ACQUIRE);
+	uint32_t begin = s->rx.cached_cons, at = begin, n = 0, count;
+	uint32_t end_at = __atomic_load_n(s->rx.producer, __ATOMIC_ACQUIRE);
 
-	while (n < room && at != end_at && (count = parts(q, at, end_at)) != 0) {
+	while (n < room && at != end_at && (count = parts(s, at, end_at)) != 0) {
 		if (count > 1 && p->joined_bytes + JOINED_BYTES_MAX > JOINED_BYTES)
 			break;
 		if (count == 1)
-			lend(p, q, xsk_ring_cons__rx_desc(&q->rx, at), &packet[n++]);
+			lend(p, s, xsk_ring_cons__rx_desc(&s->rx, at), &packet[n++]);
 		else
-			n += join(p, q, at, count, &packet[n]);
+			n += join(p, s, at, count, &packet[n]);
 		at += count;
 	}
-	if (at == begin)
-		return 0;
-	q->rx.cached_cons = at;
-	xsk_ring_cons__release(&q->rx, at - begin);
+	s->rx.cached_cons = at;
+	s->taken += at - begin;
 	return n;
 }
 
-/* wake - the kernel said that it has stopped looking into the fill ring, or is driven by us. */
-static void wake(const struct af_xdp_port *p, const struct af_xdp_queue *q)
+static uint32_t take_from(struct af_xdp_port *p, struct af_xdp_socket *s, struct packet *packet,
+			  uint32_t room)
 {
-	if (unlikely(p->busy_polls || xsk_ring_prod__needs_wakeup(&q->fill)))
-		(void)recvfrom(q->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+	return p->frags ? take_parts(p, s, packet, room) : take(p, s, packet, room);
+}
+
+/* head_ns - when the first packet of the ring was seen; UINT64_MAX: it is empty. Where that is not
+ * known, or cannot be, it is taken at once. */
+static uint64_t head_ns(struct af_xdp_socket *s, uint64_t now_ns)
+{
+	struct steer_stamp stamp;
+	const uint8_t *frame;
+
+	if (s->rx.cached_cons == s->rx.cached_prod)
+		s->rx.cached_prod = __atomic_load_n(s->rx.producer, __ATOMIC_ACQUIRE);
+	if (s->rx.cached_cons == s->rx.cached_prod)
+		return UINT64_MAX;
+	frame = s->area + xsk_ring_cons__rx_desc(&s->rx, s->rx.cached_cons)->addr;
+	memcpy(&stamp, frame - sizeof(stamp), sizeof(stamp));
+	if (stamp.magic != STEER_STAMP_MAGIC || stamp.monotonic_ns > now_ns + CLOCK_SECOND_NS)
+		return 0;
+	return stamp.monotonic_ns;
+}
+
+static struct af_xdp_socket *oldest(const struct af_xdp_port *p)
+{
+	struct af_xdp_socket *found = &p->socket[0];
+
+	for (uint32_t i = 1; i < p->socket_count; i++)
+		if (p->socket[i].head_ns < found->head_ns)
+			found = &p->socket[i];
+	return found;
+}
+
+/* merge - of several rings in the order of time: a worker that is late finds much in each, and a
+ * response must not overtake its request. What comes while it looks is left for the next time: it
+ * may be younger than what comes into a ring that was empty a moment before. */
+static uint32_t merge(struct af_xdp_port *p, struct packet *packet, uint32_t room)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->socket_count; i++)
+		p->socket[i].head_ns = head_ns(&p->socket[i], now_ns);
+	while (n < room) {
+		struct af_xdp_socket *s = oldest(p);
+		uint32_t before = s->taken;
+
+		if (s->head_ns > now_ns)
+			break;
+		n += take_from(p, s, packet + n, 1);
+		s->head_ns = s->taken == before ? UINT64_MAX : head_ns(s, now_ns);
+	}
+	return n;
+}
+
+/* release - one store per burst: the kernel reads the word. */
+static void release(struct af_xdp_port *p)
+{
+	for (uint32_t i = 0; i < p->socket_count; i++) {
+		struct af_xdp_socket *s = &p->socket[i];
+
+		if (s->taken > 0)
+			xsk_ring_cons__release(&s->rx, s->taken);
+		s->taken = 0;
+	}
+}
+
+/* wake - the kernel said that it has stopped looking into the fill ring, or is driven by us: it is
+ * the owner of the queue who does both. */
+static void wake(const struct af_xdp_port *p, const struct af_xdp_socket *s)
+{
+	if (s->home == NULL &&
+	    unlikely(p->busy_polls || xsk_ring_prod__needs_wakeup(&s->queue->fill)))
+		(void)recvfrom(s->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
 }
 
 static void idle(struct af_xdp_port *p)
 {
 	uint64_t now_ns = clock_monotonic_ns();
 
-	for (uint32_t i = 0; i < p->queue_count && !p->ended; i++)
-		wake(p, &p->queue[i]);
+	for (uint32_t i = 0; i < p->socket_count && !p->ended; i++)
+		wake(p, &p->socket[i]);
 	if (now_ns - p->look_ns < LOOK_EVERY_NS)
 		return;
 	p->look_ns = now_ns;
 	look(p);
 }
 
-/* listen_to_sockets - have the sockets wake who sleeps on wait_fd, or not. A socket in an epoll set
- * calls back for every batch of frames, also while nobody sleeps there: measured 300 to 400 cycles
- * a packet. So they are in it only while the worker does. What came before they are put in is
- * reported at once. */
+static bool has_bell(const struct af_xdp_socket *s)
+{
+	return s->home == NULL && s->queue->bell_fd >= 0;
+}
+
+/* listen_to_sockets - have the sockets wake who sleeps on wait_fd, and who wants frames back, or
+ * not. A socket in an epoll set calls back for every batch of frames, also while nobody sleeps
+ * there: measured 300 to 400 cycles a packet. So they are in it only while the worker does. What
+ * came before they are put in is reported at once. */
 static void listen_to_sockets(struct af_xdp_port *p, bool on)
 {
 	struct epoll_event e = { .events = EPOLLIN };
+	int op = on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
 
 	if (p->listening == on)
 		return;
-	for (uint32_t i = 0; i < p->queue_count; i++)
-		(void)epoll_ctl(p->wait_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, p->queue[i].fd, &e);
+	for (uint32_t i = 0; i < p->socket_count; i++) {
+		const struct af_xdp_socket *s = &p->socket[i];
+		uint64_t rung;
+
+		(void)epoll_ctl(p->wait_fd, op, s->fd, &e);
+		if (!has_bell(s))
+			continue;
+		(void)epoll_ctl(p->wait_fd, op, s->queue->bell_fd, &e);
+		/* Heard: what it rang for is collected in the pull() that we are in. */
+		if (!on && read(s->queue->bell_fd, &rung, sizeof(rung)) < 0)
+			continue;
+	}
 	p->listening = on;
+}
+
+/* collect - what others have read of our queues. */
+static void collect(struct af_xdp_port *p)
+{
+	for (uint32_t i = 0; i < p->socket_count; i++)
+		af_xdp_collect(&p->socket[i]);
 }
 
 static uint32_t af_xdp_pull(struct rx_port *port, struct packet *packet, uint32_t room)
 {
 	struct af_xdp_port *p = of(port);
-	uint32_t n = 0;
+	uint32_t n;
 
 	if (room > BURST_PACKETS)
 		room = BURST_PACKETS;
 	if (unlikely(p->listening))
 		listen_to_sockets(p, false);
-	for (uint32_t i = 0; i < p->queue_count && n < room; i++) {
-		struct af_xdp_queue *q = &p->queue[p->turn];
-
-		n += p->frags ? take_parts(p, q, packet + n, room - n)
-			      : take(p, q, packet + n, room - n);
-		p->turn = p->turn + 1 < p->queue_count ? p->turn + 1 : 0;
-	}
+	if (p->spread.on)
+		collect(p);
+	n = p->socket_count == 1 ? take_from(p, &p->socket[0], packet, room)
+				 : merge(p, packet, room);
+	release(p);
 	p->received += n;
 	if (n == 0)
 		idle(p);
@@ -492,15 +577,15 @@ static void af_xdp_give_back(struct rx_port *port)
 	struct af_xdp_port *p = of(port);
 
 	p->joined_bytes = 0;
-	for (uint32_t i = 0; i < p->queue_count; i++) {
-		struct af_xdp_queue *q = &p->queue[i];
+	for (uint32_t i = 0; i < p->socket_count; i++) {
+		struct af_xdp_socket *s = &p->socket[i];
 
-		if (q->lent == 0)
+		if (s->lent == 0)
 			continue;
-		give_frames(q, q->lent_at, q->lent);
-		q->lent = 0;
-		if (unlikely(xsk_ring_prod__needs_wakeup(&q->fill)))
-			(void)recvfrom(q->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+		af_xdp_give(s, s->lent_at, s->lent);
+		s->lent = 0;
+		if (s->home == NULL && unlikely(xsk_ring_prod__needs_wakeup(&s->queue->fill)))
+			(void)recvfrom(s->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
 	}
 }
 
@@ -512,8 +597,8 @@ static enum rx_state af_xdp_state(struct rx_port *port, struct rx_error *err)
 
 	if (!p->ended)
 		return RX_OPEN;
-	for (uint32_t i = 0; i < p->queue_count; i++)
-		if (af_xdp_waiting(&p->queue[i], p->frags) > 0)
+	for (uint32_t i = 0; i < p->socket_count; i++)
+		if (af_xdp_waiting(&p->socket[i], p->frags) > 0)
 			return RX_OPEN;
 	if (p->gone && err != NULL)
 		snprintf(err->text, sizeof(err->text), "%s was removed: the capture ends here",
@@ -550,21 +635,27 @@ static void af_xdp_about(struct rx_port *port, struct rx_about *ret)
 {
 	struct af_xdp_port *p = of(port);
 	struct af_xdp_program_about program;
+	char shared[32] = "";
 
 	af_xdp_program_about(p->program, &program);
-	*ret = (struct rx_about){ .clock = "xdp" };
-	/* With fewer frames than places in the ring it is the frames that run out. */
-	ret->ring_packets = (uint32_t)(p->options.frames < p->options.ring ? p->options.frames
-									   : p->options.ring);
+	*ret = (struct rx_about){ .clock = "xdp",
+				  .spread = p->spread.on ? RX_SPREAD_OWN : RX_SPREAD_ANY };
+	/* With fewer frames than places in the rings it is the frames that run out. */
+	ret->ring_packets = (uint32_t)p->options.frames / af_xdp_spread_members(&p->spread);
+	if (ret->ring_packets > p->ring)
+		ret->ring_packets = p->ring;
+	if (p->spread.on)
+		snprintf(shared, sizeof(shared), " shared by %u workers", p->spread.workers);
 	snprintf(ret->interface, sizeof(ret->interface), "%s", p->interface.name);
-	snprintf(ret->mode, sizeof(ret->mode), "%s, %s, %u queue%s, %s pages%s%s%s%s",
+	snprintf(ret->mode, sizeof(ret->mode), "%s, %s, %u queue%s%s, %s pages%s%s%s%s",
 		 program.hardware ? "hardware"
 		 : program.native ? "native"
 				  : "generic",
-		 p->zero_copy ? "zero-copy" : "copy", p->queue_count,
-		 p->queue_count == 1 ? "" : "s", p->umem.huge ? "huge" : "normal",
-		 p->frags ? ", frags" : "", p->busy_polls ? ", busy-poll" : "",
-		 program.filter[0] != 0 ? ", " : "", program.filter);
+		 p->zero_copy ? "zero-copy" : "copy", p->socket_count,
+		 p->socket_count == 1 ? "" : "s", shared,
+		 p->socket[0].queue->memory.huge ? "huge" : "normal", p->frags ? ", frags" : "",
+		 p->busy_polls ? ", busy-poll" : "", program.filter[0] != 0 ? ", " : "",
+		 program.filter);
 }
 
 static int af_xdp_wait_fd(struct rx_port *port)
@@ -605,25 +696,31 @@ static int own_queues(struct af_xdp_port *p, const struct rx_open *how, struct r
 	}
 	if (count == 0)
 		count = there - first;
-	if (how->workers > count) {
+	if (p->options.spread == AF_XDP_SPREAD_OFF && how->workers > count) {
 		snprintf(err->text, sizeof(err->text),
 			 "%s: %" PRIu64
-			 " receive queue%s cannot feed %u workers: use --workers %" PRIu64
-			 " or less, or give it more with \"ethtool -L %s combined %u\"",
-			 name, count, count == 1 ? "" : "s", how->workers, count, name,
-			 how->workers);
+			 " receive queue%s cannot feed %u workers unless they share: leave out "
+			 "spread=off, or use --workers %" PRIu64 " or less",
+			 name, count, count == 1 ? "" : "s", how->workers, count);
 		return -EINVAL;
 	}
-	if (count > (uint64_t)AF_XDP_QUEUES * how->workers) {
-		snprintf(err->text, sizeof(err->text),
-			 "%s: %" PRIu64
-			 " receive queues are more than %d for each worker: use more --workers, or "
-			 "choose some with queue= and queues=, or give it fewer with ethtool -L",
-			 name, count, AF_XDP_QUEUES);
-		return -EINVAL;
+	af_xdp_spread_init(&p->spread, how->workers, (uint32_t)count,
+			   (enum af_xdp_spread_choice)p->options.spread);
+	for (uint32_t i = 0; i < count; i++) {
+		if (!af_xdp_spread_reads(&p->spread, how->worker, i))
+			continue;
+		if (p->queue_count == AF_XDP_QUEUES) {
+			snprintf(err->text, sizeof(err->text),
+				 "%s: %" PRIu64
+				 " receive queues are more than %d for each worker: choose some "
+				 "with queue= and queues=, give it fewer with ethtool -L, or use "
+				 "spread=off with more --workers",
+				 name, count, AF_XDP_QUEUES);
+			return -EINVAL;
+		}
+		p->queue_index[p->queue_count++] = i;
 	}
-	for (uint64_t i = how->worker; i < count; i += how->workers)
-		p->queue_index[p->queue_count++] = (uint32_t)(first + i);
+	p->worker = how->worker;
 	return 0;
 }
 
@@ -680,29 +777,57 @@ static bool drops_refused(const struct af_xdp_port *p)
 	       !interface_has_address(p->interface.name);
 }
 
+/* slot_of - where the program finds this worker's socket on a queue, as the interface counts them.
+ */
+static uint32_t slot_of(const struct af_xdp_port *p, uint32_t queue)
+{
+	return queue * af_xdp_spread_members(&p->spread) +
+	       af_xdp_spread_member(&p->spread, p->worker);
+}
+
+static void sockets_close(struct af_xdp_port *p)
+{
+	while (p->socket_count > 0)
+		af_xdp_socket_close(&p->socket[--p->socket_count]);
+	free(p->socket);
+	p->socket = NULL;
+}
+
 static int sockets_open(struct af_xdp_port *p, struct rx_error *err)
 {
 	struct af_xdp_program_about about;
-	uint32_t frame_bytes = p->options.frame == 0 ? 2048 : 4096;
-	struct af_xdp_sockets_how how = {
+	struct af_xdp_socket_how how = {
 		.interface = p->interface.name,
-		.queue = p->queue_index,
-		.queues = p->queue_count,
-		.ring = (uint32_t)p->options.ring,
-		.frame_bytes = frame_bytes,
+		.ifindex = p->interface.index,
+		.member = af_xdp_spread_member(&p->spread, p->worker),
+		.members = af_xdp_spread_members(&p->spread),
+		.ring = p->ring,
+		.frame_bytes = p->options.frame == 0 ? 2048 : 4096,
 		.frames = (uint32_t)p->options.frames,
+		.huge = (enum af_xdp_huge)p->options.huge,
 		.copy = (enum af_xdp_copy)p->options.copy,
 	};
-	int code;
+	int code = 0;
 
 	af_xdp_program_about(p->program, &about);
 	p->frags = how.frags = about.frags;
-	code = af_xdp_sockets_open(&p->sockets, &p->umem, &how, err);
-	if (code < 0)
-		return code;
-	p->queue = p->sockets.queue;
-	p->zero_copy = af_xdp_zero_copy(&p->sockets);
-	return 0;
+	p->socket = calloc(p->queue_count, sizeof(*p->socket));
+	if (p->socket == NULL)
+		return no_memory(err);
+	for (uint32_t i = 0; i < p->queue_count && code == 0; i++) {
+		how.queue = (uint32_t)p->options.queue + p->queue_index[i];
+		how.owner = af_xdp_spread_owner(&p->spread, p->queue_index[i]);
+		code = af_xdp_socket_open(&p->socket[i], &how, err);
+		if (code < 0)
+			break;
+		p->socket[i].slot = slot_of(p, how.queue);
+		p->socket_count++;
+	}
+	if (code == 0)
+		p->zero_copy = af_xdp_zero_copy(&p->socket[0]);
+	else
+		sockets_close(p);
+	return code;
 }
 
 static int open_attempt(struct af_xdp_port *p, const struct rx_open *how, const struct attempt *a,
@@ -712,6 +837,9 @@ static int open_attempt(struct af_xdp_port *p, const struct rx_open *how, const 
 		.interface = p->interface.name,
 		.ifindex = p->interface.index,
 		.queues = interface_rx_queues(p->interface.name),
+		.members = af_xdp_spread_members(&p->spread),
+		.address_factor = how->spread.address,
+		.port_factor = how->spread.port,
 		.native = a->native,
 		.frags = a->frags,
 		.drop = drops_refused(p),
@@ -762,21 +890,22 @@ static void tell_of_tags(const struct af_xdp_port *p)
 static int open_more(struct af_xdp_port *p, struct rx_error *err)
 {
 	for (uint32_t i = 0; i < p->queue_count; i++) {
-		uint32_t q = p->queue_index[i];
+		uint32_t queue = (uint32_t)p->options.queue + p->queue_index[i];
+		uint32_t slot = slot_of(p, queue);
 
-		if (q < af_xdp_program_queues(p->program) &&
-		    af_xdp_program_socket(p->program, q) < 0)
+		if (slot < af_xdp_program_slots(p->program) &&
+		    af_xdp_program_socket(p->program, slot) < 0)
 			continue;
 		snprintf(err->text, sizeof(err->text),
 			 "%s: queue %u is captured already: name an interface once; its queues are "
 			 "shared out among the workers",
-			 p->interface.name, q);
+			 p->interface.name, queue);
 		return -EBUSY;
 	}
 	return sockets_open(p, err);
 }
 
-static int connect_queues(struct af_xdp_port *p, uint32_t frame_room, struct rx_error *err)
+static int connect_sockets(struct af_xdp_port *p, uint32_t frame_room, struct rx_error *err)
 {
 	uint32_t bytes_max = p->frags ? JOINED_BYTES_MAX : frame_room;
 	int code = 0;
@@ -786,8 +915,8 @@ static int connect_queues(struct af_xdp_port *p, uint32_t frame_room, struct rx_
 		if (p->joined == NULL)
 			return no_memory(err);
 	}
-	for (uint32_t i = 0; i < p->queue_count && code == 0; i++)
-		code = af_xdp_program_connect(p->program, p->queue[i].index, p->queue[i].fd,
+	for (uint32_t i = 0; i < p->socket_count && code == 0; i++)
+		code = af_xdp_program_connect(p->program, p->socket[i].slot, p->socket[i].fd,
 					      bytes_max, err);
 	return code;
 }
@@ -796,14 +925,16 @@ static int start_busy(struct af_xdp_port *p, struct rx_error *err)
 {
 	int code = 0;
 
-	p->under_way_max = UNDER_WAY_PER_QUEUE * p->queue_count;
+	p->under_way_max = UNDER_WAY_PER_QUEUE * p->socket_count;
 	if (p->options.busy == 0)
 		return 0;
 	if (p->options.budget > UNDER_WAY_PER_QUEUE)
-		p->under_way_max = (uint32_t)p->options.budget * p->queue_count;
+		p->under_way_max = (uint32_t)p->options.budget * p->socket_count;
 	p->busy_polls = true;
-	for (uint32_t i = 0; i < p->queue_count && code == 0; i++)
-		code = af_xdp_busy_socket(p->queue[i].fd, (uint32_t)p->options.budget, err);
+	for (uint32_t i = 0; i < p->socket_count && code == 0; i++)
+		if (p->socket[i].home == NULL)
+			code = af_xdp_busy_socket(p->socket[i].fd, (uint32_t)p->options.budget,
+						  err);
 	if (code == 0 && p->leads)
 		code = af_xdp_busy_open(&p->busy, p->interface.name, p->interface.index, err);
 	return code;
@@ -846,14 +977,17 @@ static int check_ethernet(const char *name, struct rx_error *err)
 	return -ENOTSUP;
 }
 
-/* open_memory - and what follows from the sizes. */
-static int open_memory(struct af_xdp_port *p, uint32_t frame_bytes, struct rx_error *err)
+/* size - the rings, and as many frames as they hold: then nobody who stands still keeps frames from
+ * the others. */
+static void size(struct af_xdp_port *p)
 {
+	uint32_t frame_bytes = p->options.frame == 0 ? 2048 : 4096;
+
+	p->ring = af_xdp_spread_ring(&p->spread, (uint32_t)p->options.ring);
 	if (p->options.frames == 0)
-		p->options.frames = p->options.ring + AF_XDP_SPARE;
+		p->options.frames = (uint64_t)af_xdp_spread_members(&p->spread) *
+				    (p->ring + AF_XDP_SPARE);
 	p->frame_mask = ~(uint64_t)(frame_bytes - 1);
-	return af_xdp_umem_open(&p->umem, (size_t)p->queue_count * p->options.frames * frame_bytes,
-				(enum af_xdp_huge)p->options.huge, err);
 }
 
 /* begin_losses - What the stack dropped while the program was not there yet is not ours. */
@@ -875,11 +1009,9 @@ static int port_open(struct af_xdp_port *p, const struct rx_open *how, const cha
 		code = check_ethernet(name, err);
 	if (code == 0)
 		code = own_queues(p, how, err);
-	if (code == 0)
-		code = open_memory(p, frame_bytes, err);
 	if (code < 0)
 		return code;
-	p->area = p->umem.area;
+	size(p);
 	p->program = af_xdp_program_find(p->interface.index);
 	code = p->program != NULL ? open_more(p, err) : open_first(p, how, frame_room, err);
 	if (code == 0)
@@ -887,7 +1019,7 @@ static int port_open(struct af_xdp_port *p, const struct rx_open *how, const cha
 	if (code == 0)
 		code = open_descriptors(p, err);
 	if (code == 0)
-		code = connect_queues(p, frame_room, err);
+		code = connect_sockets(p, frame_room, err);
 	if (code == 0 && p->leads)
 		tell_of_tags(p);
 	if (code == 0)
@@ -899,17 +1031,18 @@ static void af_xdp_close(struct rx_port *port)
 {
 	struct af_xdp_port *p = of(port);
 
-	for (uint32_t i = 0; i < p->sockets.count && p->program != NULL; i++) {
-		af_xdp_program_disconnect(p->program, p->queue[i].index);
-		if (af_xdp_program_socket(p->program, p->queue[i].index) == p->queue[i].fd)
-			af_xdp_program_release(p->program, p->queue[i].index);
+	for (uint32_t i = 0; i < p->socket_count && p->program != NULL; i++) {
+		const struct af_xdp_socket *s = &p->socket[i];
+
+		af_xdp_program_disconnect(p->program, s->slot);
+		if (af_xdp_program_socket(p->program, s->slot) == s->fd)
+			af_xdp_program_release(p->program, s->slot);
 	}
 	/* The program goes first: it must not hand frames to a socket that is being closed. */
 	af_xdp_program_close(p->program);
 	fence(p);
 	af_xdp_busy_close(&p->busy);
-	af_xdp_sockets_close(&p->sockets);
-	af_xdp_umem_close(&p->umem);
+	sockets_close(p);
 	interface_close(&p->interface);
 	if (p->wait_fd >= 0)
 		close(p->wait_fd);

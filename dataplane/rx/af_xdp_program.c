@@ -34,11 +34,11 @@ struct af_xdp_program {
 	struct af_xdp_program *next;
 	int ifindex;
 	uint32_t users;
-	uint32_t queue_count, processors;
+	uint32_t slot_count, processors;
 	struct steer_bpf *steer;
-	struct steer_queue *queue;         /* mapped; queue_count of them */
-	const struct steer_counts *counts; /* mapped; (queue_count + 1) * processors */
-	int *socket_fd;                    /* by queue; -1: none */
+	struct steer_slot *slot;           /* mapped; slot_count of them */
+	const struct steer_counts *counts; /* mapped; (slot_count + 1) * processors */
+	int *socket_fd;                    /* by slot; -1: none */
 	/* Written by every worker that stops: the last one detaches. */
 	_Atomic uint32_t connected;
 	_Atomic int link_fd;
@@ -141,7 +141,7 @@ static void *map_values(const struct bpf_map *m, size_t bytes, int protection)
 
 static size_t counts_bytes(const struct af_xdp_program *p)
 {
-	return (size_t)(p->queue_count + 1) * p->processors * sizeof(struct steer_counts);
+	return (size_t)(p->slot_count + 1) * p->processors * sizeof(struct steer_counts);
 }
 
 static int refuse_load(const struct af_xdp_program_how *how, int code, struct rx_error *err)
@@ -167,24 +167,27 @@ static int steer_load(struct af_xdp_program *p, const struct af_xdp_program_how 
 		return code;
 	p->steer = s;
 	s->rodata->processors = p->processors;
-	s->rodata->queues_known = p->queue_count;
+	s->rodata->queues_known = how->queues;
+	s->rodata->members = how->members;
+	s->rodata->address_factor = how->address_factor;
+	s->rodata->port_factor = how->port_factor;
 	s->rodata->frags = how->frags;
-	code = bpf_map__set_max_entries(s->maps.queues, p->queue_count);
+	code = bpf_map__set_max_entries(s->maps.slots, p->slot_count);
 	if (code == 0)
 		code = bpf_map__set_max_entries(s->maps.counts,
-						(p->queue_count + 1) * p->processors);
+						(p->slot_count + 1) * p->processors);
 	if (code == 0)
-		code = bpf_map__set_max_entries(s->maps.sockets, p->queue_count);
+		code = bpf_map__set_max_entries(s->maps.sockets, p->slot_count);
 	if (code == 0 && how->frags)
 		code = bpf_program__set_flags(s->progs.steer, BPF_F_XDP_HAS_FRAGS);
 	if (code == 0)
 		code = steer_bpf__load(s);
 	if (code < 0)
 		return code;
-	p->queue = map_values(s->maps.queues, p->queue_count * sizeof(*p->queue),
-			      PROT_READ | PROT_WRITE);
+	p->slot = map_values(s->maps.slots, p->slot_count * sizeof(*p->slot),
+			     PROT_READ | PROT_WRITE);
 	p->counts = map_values(s->maps.counts, counts_bytes(p), PROT_READ);
-	return p->queue == NULL || p->counts == NULL ? -ENOMEM : 0;
+	return p->slot == NULL || p->counts == NULL ? -ENOMEM : 0;
 }
 
 /* ---- the filter in front ---- */
@@ -357,8 +360,8 @@ static void program_free(struct af_xdp_program *p)
 {
 	detach(p);
 	filter_unload(p);
-	if (p->queue != NULL)
-		munmap(p->queue, p->queue_count * sizeof(*p->queue));
+	if (p->slot != NULL)
+		munmap(p->slot, p->slot_count * sizeof(*p->slot));
 	if (p->counts != NULL)
 		munmap((void *)(uintptr_t)p->counts, counts_bytes(p));
 	steer_bpf__destroy(p->steer);
@@ -376,9 +379,9 @@ static struct af_xdp_program *program_new(const struct af_xdp_program_how *how)
 	*p = (struct af_xdp_program){
 		.ifindex = how->ifindex,
 		.users = 1,
-		.queue_count = how->queues,
+		.slot_count = how->queues * how->members,
 		.processors = processors > 0 ? (uint32_t)processors : 1,
-		.socket_fd = malloc(how->queues * sizeof(*p->socket_fd)),
+		.socket_fd = malloc((size_t)how->queues * how->members * sizeof(*p->socket_fd)),
 		.link_fd = -1,
 		.filter_fd = -1,
 		.next_fd = -1,
@@ -388,7 +391,7 @@ static struct af_xdp_program *program_new(const struct af_xdp_program_how *how)
 		free(p);
 		return NULL;
 	}
-	for (uint32_t i = 0; i < how->queues; i++)
+	for (uint32_t i = 0; i < p->slot_count; i++)
 		p->socket_fd[i] = -1;
 	return p;
 }
@@ -437,56 +440,54 @@ void af_xdp_program_close(struct af_xdp_program *p)
 	program_free(p);
 }
 
-/* ---- queues ---- */
+/* ---- slots ---- */
 
-int af_xdp_program_connect(struct af_xdp_program *p, uint32_t queue, int socket_fd,
+int af_xdp_program_connect(struct af_xdp_program *p, uint32_t slot, int socket_fd,
 			   uint32_t frame_bytes_max, struct rx_error *err)
 {
 	int code;
 
-	if (p->socket_fd[queue] >= 0) {
+	if (p->socket_fd[slot] >= 0) {
 		snprintf(err->text, sizeof(err->text),
-			 "af_xdp: queue %u of the interface is captured already: name an interface "
-			 "once; --workers shares its queues out",
-			 queue);
+			 "af_xdp: a queue of the interface is captured already: name an interface "
+			 "once; --workers shares its queues out");
 		return -EBUSY;
 	}
-	code = bpf_map_update_elem(bpf_map__fd(p->steer->maps.sockets), &queue, &socket_fd,
-				   BPF_ANY);
+	code = bpf_map_update_elem(bpf_map__fd(p->steer->maps.sockets), &slot, &socket_fd, BPF_ANY);
 	if (code < 0) {
 		snprintf(err->text, sizeof(err->text),
 			 "af_xdp: the socket cannot be put into the program's map: %s",
 			 strerror(-code));
 		return code;
 	}
-	p->socket_fd[queue] = socket_fd;
-	p->queue[queue].frame_bytes_max = frame_bytes_max;
-	__atomic_store_n(&p->queue[queue].open, 1, __ATOMIC_RELEASE);
+	p->socket_fd[slot] = socket_fd;
+	p->slot[slot].frame_bytes_max = frame_bytes_max;
+	__atomic_store_n(&p->slot[slot].open, 1, __ATOMIC_RELEASE);
 	atomic_fetch_add_explicit(&p->connected, 1, memory_order_relaxed);
 	return 0;
 }
 
-void af_xdp_program_disconnect(struct af_xdp_program *p, uint32_t queue)
+void af_xdp_program_disconnect(struct af_xdp_program *p, uint32_t slot)
 {
-	if (__atomic_exchange_n(&p->queue[queue].open, 0, __ATOMIC_RELAXED) == 0)
+	if (__atomic_exchange_n(&p->slot[slot].open, 0, __ATOMIC_RELAXED) == 0)
 		return;
 	if (atomic_fetch_sub_explicit(&p->connected, 1, memory_order_relaxed) == 1)
 		detach(p);
 }
 
-void af_xdp_program_release(struct af_xdp_program *p, uint32_t queue)
+void af_xdp_program_release(struct af_xdp_program *p, uint32_t slot)
 {
-	p->socket_fd[queue] = -1;
+	p->socket_fd[slot] = -1;
 }
 
-int af_xdp_program_socket(const struct af_xdp_program *p, uint32_t queue)
+int af_xdp_program_socket(const struct af_xdp_program *p, uint32_t slot)
 {
-	return p->socket_fd[queue];
+	return p->socket_fd[slot];
 }
 
-uint32_t af_xdp_program_queues(const struct af_xdp_program *p)
+uint32_t af_xdp_program_slots(const struct af_xdp_program *p)
 {
-	return p->queue_count;
+	return p->slot_count;
 }
 
 /* ---- numbers ---- */
@@ -496,9 +497,9 @@ static uint64_t current(const __u64 *count)
 	return __atomic_load_n(count, __ATOMIC_RELAXED);
 }
 
-void af_xdp_program_counts(const struct af_xdp_program *p, uint32_t queue, struct steer_counts *ret)
+void af_xdp_program_counts(const struct af_xdp_program *p, uint32_t slot, struct steer_counts *ret)
 {
-	const struct steer_counts *c = p->counts + (size_t)queue * p->processors;
+	const struct steer_counts *c = p->counts + (size_t)slot * p->processors;
 
 	*ret = (struct steer_counts){ 0 };
 	for (uint32_t i = 0; i < p->processors; i++) {

@@ -1,9 +1,12 @@
 /* af_xdp_program - the XDP program on one interface, shared by the ports that capture there.
  *
- *     frame -> [ the user's filter ] -> steer -> the socket of its queue
- *                 |refused                |queue not open
+ *     frame -> [ the user's filter ] -> steer -> the socket in its slot
+ *                 |refused                |slot not open
  *                 v                       v
  *              dropped or to the stack    to the stack
+ *
+ * A *slot* is a place for a socket. A queue that one worker reads has one; a queue shared by
+ * several has one for each of them, and the frame's flow chooses (bpf/shared.h).
  *
  * The first port of an interface loads and attaches the program, the others find it. It is attached
  * by a link that only descriptors of this process hold: however the process ends, nothing stays
@@ -12,7 +15,7 @@
  * What has no socket's count is not lost track of: the program counts what it hands to a socket,
  * and the socket counts what it had no room for.
  *
- * Threads: open, close and connect: main. The others: the worker whose queue it is.
+ * Threads: open, close and connect: main. The others: the worker whose slot it is.
  */
 #ifndef DATAPLANE_RX_AF_XDP_PROGRAM_H
 #define DATAPLANE_RX_AF_XDP_PROGRAM_H
@@ -25,10 +28,12 @@ struct af_xdp_program;
 struct af_xdp_program_how {
 	const char *interface;
 	int ifindex;
-	uint32_t queues; /* that the interface has */
-	bool native;     /* the driver runs the program; otherwise the stack does */
-	bool frags;      /* frames may lie in several buffers */
-	bool drop;       /* what the filter refuses; otherwise the stack gets it */
+	uint32_t queues;  /* that the interface has */
+	uint32_t members; /* slots of each queue: queue q has q * members and those that follow */
+	uint32_t address_factor, port_factor; /* of steer_number(), which chooses among them */
+	bool native; /* the driver runs the program; otherwise the stack does */
+	bool frags;  /* frames may lie in several buffers */
+	bool drop;   /* what the filter refuses; otherwise the stack gets it */
 	const char *filter;
 };
 
@@ -43,28 +48,27 @@ int af_xdp_program_open(const struct af_xdp_program_how *how, struct af_xdp_prog
 /* af_xdp_program_close - one user less; the last one frees everything. */
 void af_xdp_program_close(struct af_xdp_program *p);
 
-/* af_xdp_program_connect - frames of `queue` go to this socket from now on.
- * Returns: 0; -EBUSY: the queue has one already, with err; -errno with err. */
-int af_xdp_program_connect(struct af_xdp_program *p, uint32_t queue, int socket_fd,
+/* af_xdp_program_connect - frames of `slot` go to this socket from now on.
+ * Returns: 0; -EBUSY: the slot has one already, with err; -errno with err. */
+int af_xdp_program_connect(struct af_xdp_program *p, uint32_t slot, int socket_fd,
 			   uint32_t frame_bytes_max, struct rx_error *err);
 
-/* af_xdp_program_disconnect - `queue` gets nothing more; with the last one of all the program is
+/* af_xdp_program_disconnect - `slot` gets nothing more; with the last one of all the program is
  * detached. It may still be running on another processor when this returns. Needs no privilege.
- * A queue that is not connected is left as it is. */
-void af_xdp_program_disconnect(struct af_xdp_program *p, uint32_t queue);
+ * A slot that is not connected is left as it is. */
+void af_xdp_program_disconnect(struct af_xdp_program *p, uint32_t slot);
 
-/* af_xdp_program_release - the queue's socket is about to be closed. */
-void af_xdp_program_release(struct af_xdp_program *p, uint32_t queue);
+/* af_xdp_program_release - the slot's socket is about to be closed. */
+void af_xdp_program_release(struct af_xdp_program *p, uint32_t slot);
 
-/* af_xdp_program_counts - of one queue, over all processors; with af_xdp_program_queues() for
- * `queue`, of those that the interface did not have at the start. */
-void af_xdp_program_counts(const struct af_xdp_program *p, uint32_t queue,
-			   struct steer_counts *ret);
+/* af_xdp_program_counts - of one slot, over all processors; with af_xdp_program_slots() for
+ * `slot`, of queues that the interface did not have at the start. */
+void af_xdp_program_counts(const struct af_xdp_program *p, uint32_t slot, struct steer_counts *ret);
 
-/* af_xdp_program_socket - of a queue; -1: not connected. */
-int af_xdp_program_socket(const struct af_xdp_program *p, uint32_t queue);
+/* af_xdp_program_socket - of a slot; -1: not connected. */
+int af_xdp_program_socket(const struct af_xdp_program *p, uint32_t slot);
 
-uint32_t af_xdp_program_queues(const struct af_xdp_program *p);
+uint32_t af_xdp_program_slots(const struct af_xdp_program *p);
 
 /* af_xdp_program_refused - frames that the filter refused, on all queues. */
 uint64_t af_xdp_program_refused(const struct af_xdp_program *p);

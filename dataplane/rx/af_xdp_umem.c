@@ -1,4 +1,4 @@
-/* af_xdp_umem - the frames of one port: one area of memory that the kernel writes packets into. */
+/* af_xdp_umem - the frames of one queue: one area of memory that the kernel writes packets into. */
 #include "dataplane/rx/af_xdp_umem.h"
 
 #include <errno.h>

@@ -1,6 +1,4 @@
-/* af_xdp_umem - the frames of one port: one area of memory that the kernel writes packets into.
- *
- *     | queue a: frame frame frame ... | queue b: frame frame ... |
+/* af_xdp_umem - the frames of one queue: one area of memory that the kernel writes packets into.
  *
  * It lies on huge pages where the machine has some to spare. The area is shared with nobody, and
  * children do not inherit it: the kernel holds its pages.

@@ -7,6 +7,7 @@ has nobody a privilege while packets are parsed; what does it cost to wait.
 """
 import collections
 import contextlib
+import functools
 import http.client
 import http.server
 import json
@@ -127,6 +128,59 @@ def one_worker_serves_all_queues():
             ask(lab, connections=16, rounds=12)
             nginx.stop()
             check_same(live.end().pairs, nginx.answered(), back_end)
+
+
+def on_queues_and_workers(mark):
+    """Turn a function of a mode and two numbers into one test for each way of sharing the queues out."""
+    def make(function):
+        for mode in ("native", "generic"):
+            for queues, workers in ((1, 2), (1, 4), (2, 1), (2, 2), (2, 4)):
+                test = functools.partial(function, mode, queues, workers)
+                test.__module__ = function.__module__
+                test.__name__ = "%s, %d queues, %d workers: %s" % (mode, queues, workers, function.__name__)
+                mark(test)
+        return function
+    return make
+
+
+@on_queues_and_workers(test)
+def workers_share_queues_and_each_connection_has_one(mode, queues, workers):
+    """On a veth with two queues the two directions of a connection come in on different ones."""
+    with Lab("--queues", str(queues)) as lab, Nginx(lab) as nginx:
+        with capture(lab, "af_xdp_" + mode, "--workers", workers) as live:
+            check(workers == 1 or "shared by %d workers" % workers in live.mode(), "mode: %s" % live.mode())
+            asked = ask(lab, connections=48, rounds=12) + ask(lab, connections=16, rounds=6, address="fd83::2")
+            nginx.stop()
+            run = live.end()
+        check_same(run.pairs, nginx.answered(), "%s, %d queues, %d workers" % (mode, queues, workers))
+        check_equal(len(run.pairs), asked, "pairs")
+        owners = collections.defaultdict(set)
+        for r in run.pairs:
+            owners[r["conn"]].add(r["worker"])
+        check(all(len(w) == 1 for w in owners.values()), "a connection with records of several workers")
+        shares = collections.Counter(min(w) for w in owners.values())
+        check_equal(set(shares), set(range(workers)), "workers that had something to do")
+        check_equal(sum(s.offered for s in run.sources()), sum(s.received for s in run.sources()), "frames received")
+        return ", ".join("worker %d: %d connections" % share for share in sorted(shares.items()))
+
+
+@test_alone
+def numbered_frames_of_a_shared_queue_are_received_or_lost_by_name():
+    with Lab() as lab, Capture(lab, *with_options("af_xdp_native", "ring=256"), "--workers", 2) as live:
+        dataplane = live.dataplane()
+        with lab.begin_sending(*synth(20000), "--rate", "40k") as sender:
+            time.sleep(0.3)
+            os.kill(dataplane, signal.SIGSTOP)
+            time.sleep(0.3)
+            os.kill(dataplane, signal.SIGCONT)
+            report = sender.report()
+        time.sleep(0.1)
+        run = live.end()
+        received, lost = sum(s.received for s in run.sources()), sum(run.lost().values())
+        check_equal(received + lost, report["frames"], "received and lost, of frames sent (%r)" % run.sources())
+        check(lost > 1000, "next to nothing was lost, so nothing is shown: %r" % run.sources())
+        check_equal(run.ledger.count("packets:received"), received, "packets that the workers had")
+        return "received %d, lost %s" % (received, run.lost())
 
 
 # ---------------------------------------------------------------- what is captured
@@ -346,6 +400,26 @@ def a_killed_dataplane_ends_the_capture_with_5_and_leaves_nothing(back_end):
             check_equal(run.seqs()[::2], (500, 0), "records and holes: what was in the ring is written")
             snapshot.check_the_same(back_end)
             check_equal(wire.runtime_folders(live.name), [], "runtime folders")
+
+
+@test_alone
+def workers_on_shared_queues_that_are_killed_leave_nothing_and_lose_nothing_of_the_books():
+    with Lab("--queues", "2") as lab:
+        for workers, end in ((2, "well"), (4, "dataplane killed"), (4, "weir killed")):
+            snapshot = Snapshot(lab)
+            with Capture(lab, *with_options("af_xdp_native", "ring=512"), "--workers", workers) as live:
+                dataplane = live.dataplane()
+                snapshot.note(dataplane, live.control())
+                lab.send(*synth(2000), "--rate", "20k")
+                if end == "well":
+                    check_equal(len(live.end().paired()), 2000, "pairs")
+                elif end == "dataplane killed":
+                    os.kill(dataplane, signal.SIGKILL)
+                    live.wait().check_status(support.SOURCE)
+                else:
+                    live.process.kill()
+                    live.wait(5)
+                snapshot.check_the_same("%d workers, %s" % (workers, end))
 
 
 @over_each_back_end(test_alone)

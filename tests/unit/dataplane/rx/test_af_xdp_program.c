@@ -52,6 +52,7 @@ static struct af_xdp_program_how how_default(void)
 		.interface = "tap0",
 		.ifindex = (int)if_nametoindex("tap0"),
 		.queues = 1,
+		.members = 1,
 		.native = true,
 	};
 }
@@ -181,7 +182,7 @@ static void frames_of_queues_that_came_later_are_counted_apart(void **state)
 		send_frames_by("far0", (uint16_t)i);
 	nap_ms(20);
 	af_xdp_program_counts(p, 0, &first);
-	af_xdp_program_counts(p, af_xdp_program_queues(p), &later);
+	af_xdp_program_counts(p, af_xdp_program_slots(p), &later);
 	assert_true(first.passed > 0 && later.passed > 0);
 	assert_int_equal(first.passed + later.passed, 40);
 	af_xdp_program_close(p);
