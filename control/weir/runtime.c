@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 /* A run that ends may remove the empty `weir` between the two mkdir() of one that begins. */
-enum { MAKE_TRIES = 16, STALE_AFTER_S = 10 };
+enum { MAKE_TRIES = 16, STALE_AFTER_S = 10, DEPTH = 4 };
+
+#define FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 struct runtime_base runtime_base_here(void)
 {
@@ -25,7 +27,8 @@ struct runtime_base runtime_base_here(void)
 	};
 }
 
-static int empty_directory(int fd)
+/* empty_directory - takes fd. Folders in it are DPDK's, which keeps its telemetry's socket in one. */
+static int empty_directory(int fd, int depth)
 {
 	DIR *d = fdopendir(fd);
 	struct dirent *e;
@@ -36,9 +39,18 @@ static int empty_directory(int fd)
 		close(fd);
 		return err;
 	}
-	while ((e = readdir(d)) != NULL)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			(void)unlinkat(dirfd(d), e->d_name, 0);
+	while ((e = readdir(d)) != NULL) {
+		int inner;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		    unlinkat(dirfd(d), e->d_name, 0) == 0 || depth == 0)
+			continue;
+		inner = openat(dirfd(d), e->d_name, FOLDER);
+		if (inner < 0)
+			continue;
+		(void)empty_directory(inner, depth - 1);
+		(void)unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+	}
 	closedir(d);
 	return 0;
 }
@@ -46,12 +58,12 @@ static int empty_directory(int fd)
 /* remove_contents - the directory with what is in it. */
 static int remove_contents(const char *directory)
 {
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open(directory, FOLDER);
 	int err;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	err = empty_directory(fd);
+	err = empty_directory(fd, DEPTH);
 	if (err < 0)
 		return err;
 	return rmdir(directory) < 0 && errno != ENOENT ? -errno : 0;

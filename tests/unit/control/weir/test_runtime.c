@@ -219,6 +219,22 @@ static void links_are_not_followed(void **state)
 	assert_true(exists(below_base("precious/file")));
 }
 
+/* As DPDK makes them for its telemetry; a link in there leads nowhere. */
+static void folders_in_it_go_with_it(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(below_base("run"), 0700), 0);
+	assert_int_equal(mkdir(below_base("run/dpdk"), 0700), 0);
+	assert_int_equal(mkdir(below_base("run/dpdk/weir"), 0700), 0);
+	put(below_base("run/dpdk/weir/file"));
+	assert_int_equal(mkdir(below_base("kept"), 0700), 0);
+	put(below_base("kept/file"));
+	assert_int_equal(symlink(below_base("kept"), below_base("run/dpdk/link")), 0);
+	assert_int_equal(runtime_remove(below_base("run")), 0);
+	assert_false(exists(below_base("run")));
+	assert_true(exists(below_base("kept/file")));
+}
+
 static void begin_and_end(const struct runtime_base *where, int number)
 {
 	char name[32];
@@ -271,6 +287,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(impossible_places_are_refused, make_base,
 						remove_base),
 		cmocka_unit_test_setup_teardown(links_are_not_followed, make_base, remove_base),
+		cmocka_unit_test_setup_teardown(folders_in_it_go_with_it, make_base, remove_base),
 		cmocka_unit_test_setup_teardown(runs_may_begin_and_end_at_the_same_time, make_base,
 						remove_base),
 	};
