@@ -29,14 +29,16 @@ int sandbox_forbid_paths(void)
 	return 0;
 }
 
-int sandbox_enter(void)
+int sandbox_enter(bool threads)
 {
+	(void)threads;
 	return prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 ? -errno : 0;
 }
 
 #else
 
 #include <linux/landlock.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -44,6 +46,7 @@ int sandbox_enter(void)
 
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/log.h"
+#include "dataplane/base/threads.h"
 
 enum { NOBODY = 65534 };
 
@@ -77,14 +80,37 @@ static const int allowed[] = {
 };
 /* clang-format on */
 
+/* What a library needs that makes threads (DPDK): its telemetry makes one per client; net_memif
+ * accepts a peer and shares memory and eventfds with it; timers. */
+static const int allowed_with_threads[] = {
+	SCMP_SYS(accept), SCMP_SYS(memfd_create), SCMP_SYS(ftruncate), SCMP_SYS(eventfd2),
+	SCMP_SYS(timerfd_settime), SCMP_SYS(sched_getaffinity),
+};
+
+static int forget(void *unused)
+{
+	(void)unused;
+	return privilege_forget();
+}
+
 int sandbox_drop_user(uint32_t uid, uint32_t gid)
 {
-	return geteuid() == 0 ? privilege_drop(uid, gid) : privilege_forget();
+	int err = geteuid() == 0 ? privilege_drop(uid, gid) : privilege_forget();
+
+	/* The C library changes the user of all threads; capabilities it leaves to each. */
+	return err < 0 ? err : threads_each(forget, NULL);
 }
 
 int sandbox_drop_to_nobody(void)
 {
 	return sandbox_drop_user(NOBODY, NOBODY);
+}
+
+static int restrict_self(void *ruleset_fd)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return syscall(SYS_landlock_restrict_self, *(int *)ruleset_fd, 0) < 0 ? -errno : 0;
 }
 
 /* For the case that the filter below has a hole. */
@@ -93,20 +119,37 @@ int sandbox_forbid_paths(void)
 	struct landlock_ruleset_attr all = {
 		.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1
 	};
-	long fd;
-	int err;
+	int fd, err;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	fd = syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+	fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
 	if (fd < 0)
 		return 0; /* not offered by this kernel; seccomp stands alone */
-	err = syscall(SYS_landlock_restrict_self, (int)fd, 0) < 0 ? -errno : 0;
-	close((int)fd);
+	/* The others first: this one finds them by a path. */
+	err = threads_each(restrict_self, &fd);
+	if (err == 0)
+		err = restrict_self(&fd);
+	close(fd);
 	return err;
 }
 
-static int filter_calls(void)
+/* allow_threads - clone() for threads and nothing else. What clone3() is asked for lies in memory,
+ * where a filter cannot look: the C library goes without it when it is not there. */
+static int allow_threads(scmp_filter_ctx ctx)
+{
+	const scmp_datum_t thread = CLONE_THREAD | CLONE_VM;
+	int err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+
+	if (err == 0)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				       SCMP_A0(SCMP_CMP_MASKED_EQ, thread, thread));
+	for (size_t i = 0; i < array_count(allowed_with_threads) && err == 0; i++)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed_with_threads[i], 0);
+	return err;
+}
+
+static int filter_calls(bool threads)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int err = ctx == NULL ? -ENOMEM : 0;
@@ -115,13 +158,15 @@ static int filter_calls(void)
 		err = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	for (size_t i = 0; i < array_count(allowed) && err == 0; i++)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (err == 0 && threads)
+		err = allow_threads(ctx);
 	if (err == 0)
 		err = seccomp_load(ctx);
 	seccomp_release(ctx);
 	return err;
 }
 
-int sandbox_enter(void)
+int sandbox_enter(bool threads)
 {
 	struct rlimit none = { 0, 0 };
 	int err;
@@ -132,7 +177,7 @@ int sandbox_enter(void)
 	setrlimit(RLIMIT_CORE, &none); /* a core would hold captured traffic */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	err = filter_calls();
+	err = filter_calls(threads);
 	if (err == -EINVAL || err == -ENOSYS || err == -ECANCELED) {
 		log_warn("seccomp is not offered by this kernel: running without");
 		err = 0;

@@ -10,23 +10,25 @@
 #ifndef DATAPLANE_SANDBOX_H
 #define DATAPLANE_SANDBOX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* sandbox_drop_user - root becomes this user; another stays who it is. No capability is left to
- * either. Threads: call while there is only one. Returns: 0, -errno. */
+ * either, in any thread there is. Returns: 0, -errno. */
 int sandbox_drop_user(uint32_t uid, uint32_t gid);
 
 /* sandbox_drop_to_nobody - the same, where no user was asked for. */
 int sandbox_drop_to_nobody(void);
 
 /* sandbox_forbid_paths - no path can be opened any more (landlock, where the kernel has it).
- * Threads: those made later inherit it. Returns: 0, -errno. */
+ * Threads: all there are; those made later inherit it. Returns: 0, -errno. */
 int sandbox_forbid_paths(void);
 
 /* sandbox_enter - the system calls that are left, for all threads.
  *
- * Call when every thread exists. What the kernel does not offer is said once on stderr and done
+ * Call when every thread exists. `threads`: a library behind the line makes more; then clone() is
+ * left, for threads alone, and what DPDK needs. What the kernel does not offer is said once on stderr and done
  * without. Returns: 0; -errno if what the kernel offers was refused: go no further. */
-int sandbox_enter(void);
+int sandbox_enter(bool threads);
 
 #endif

@@ -180,6 +180,7 @@ static int open_port(struct dataplane *d, struct worker *w, uint32_t source)
 		return code == -EINVAL ? EXIT_SETTINGS : EXIT_SOURCE;
 	}
 	publish_about(w, w->rx.port[source]);
+	d->makes_threads |= rx_port_backend(w->rx.port[source])->makes_threads;
 	w->rx.count++;
 	if (w->number == 0) {
 		tell_choice(w, source, why);

@@ -20,6 +20,7 @@ struct dataplane {
 	pthread_barrier_t start;
 	int bell_fd, done_fd;
 	bool live;
+	bool makes_threads; /* a library of a source does, behind the sandbox */
 };
 
 /* setup_dataplane - Returns: 0; an exit status otherwise (2 settings, 5 source), after one line on

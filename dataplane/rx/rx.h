@@ -109,6 +109,7 @@ struct rx_backend {
 	const struct rx_option
 		*options;    /* rx/options.h; ends with one without a name. NULL: none */
 	bool live;           /* a live source never waits for control */
+	bool makes_threads;  /* behind the sandbox, in a library of its own */
 	uint32_t preference; /* when the user names only an interface, higher is tried first; 0:
 				never */
 

@@ -23,7 +23,7 @@ static int behind_the_line(int (*attempt)(void))
 
 	if (child == 0)
 		_exit(sandbox_drop_to_nobody() < 0 || sandbox_forbid_paths() < 0 ||
-				      sandbox_enter() < 0
+				      sandbox_enter(false) < 0
 			      ? 100
 			      : attempt());
 	assert_true(child > 0);
@@ -140,7 +140,7 @@ static int another_thread(void)
 	pthread_barrier_init(&both, NULL, 2);
 	pthread_create(&thread, NULL, tries_in_a_thread, &both);
 	pthread_barrier_wait(&both);
-	if (sandbox_enter() < 0)
+	if (sandbox_enter(false) < 0)
 		return 100;
 	pthread_barrier_wait(&both);
 	pthread_join(thread, &got);
@@ -162,9 +162,94 @@ static void threads_that_were_there_are_confined_too(void **state)
 	assert_int_equal(WEXITSTATUS(status), EPERM);
 }
 
+static void *returns_what_it_got(void *got)
+{
+	return got;
+}
+
+static int makes_a_thread(void)
+{
+	static int mark;
+	pthread_t thread;
+	void *got = NULL;
+
+	if (pthread_create(&thread, NULL, returns_what_it_got, &mark) != 0)
+		return 1;
+	pthread_join(thread, &got);
+	return got == &mark ? 42 : 2;
+}
+
+static int makes_a_process(void)
+{
+	return fork() < 0 ? errno : 0;
+}
+
+static int behind_the_line_with_threads(int (*attempt)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0)
+		_exit(sandbox_drop_to_nobody() < 0 || sandbox_forbid_paths() < 0 ||
+				      sandbox_enter(true) < 0
+			      ? 100
+			      : attempt());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void a_library_may_make_threads_and_nothing_else(void **state)
+{
+	(void)state;
+	NEEDS_SANDBOX();
+	assert_int_equal(behind_the_line_with_threads(makes_a_thread), 42);
+	assert_int_equal(behind_the_line_with_threads(makes_a_process), EPERM);
+	assert_int_equal(behind_the_line_with_threads(opens_a_file), EPERM);
+	assert_int_equal(behind_the_line_with_threads(starts_a_program), EPERM);
+	assert_int_equal(behind_the_line(makes_a_thread), 1);
+}
+
+/* What a thread that was there before can still do, with neither user nor seccomp changed for it by
+ * anybody but threads_each(). */
+static int an_older_thread_finds_no_path(void)
+{
+	pthread_barrier_t both;
+	pthread_t thread;
+	void *got;
+
+	pthread_barrier_init(&both, NULL, 2);
+	pthread_create(&thread, NULL, tries_in_a_thread, &both);
+	pthread_barrier_wait(&both);
+	if (sandbox_drop_to_nobody() < 0 || sandbox_forbid_paths() < 0)
+		return 100;
+	pthread_barrier_wait(&both);
+	pthread_join(thread, &got);
+	return (int)(intptr_t)got;
+}
+
+static void threads_that_were_there_find_no_path_either(void **state)
+{
+	pid_t child;
+	int status;
+
+	(void)state;
+	NEEDS_SANDBOX();
+	child = fork();
+	if (child == 0)
+		_exit(an_older_thread_finds_no_path());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 0)
+		skip(); /* no landlock in this kernel */
+	assert_int_equal(WEXITSTATUS(status), EACCES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_library_may_make_threads_and_nothing_else),
+		cmocka_unit_test(threads_that_were_there_find_no_path_either),
 		cmocka_unit_test(nothing_can_be_opened),
 		cmocka_unit_test(nothing_can_be_started_or_gained),
 		cmocka_unit_test(what_a_run_needs_still_works),
