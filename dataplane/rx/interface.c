@@ -129,6 +129,8 @@ static void read_losses(const struct rtattr *a, struct link *ret)
 		.dropped = s.rx_dropped,
 		.missed = s.rx_missed_errors + s.rx_over_errors + s.rx_fifo_errors,
 		.errors = s.rx_errors,
+		.sent = s.tx_packets,
+		.send_dropped = s.tx_dropped,
 	};
 	ret->has_losses = true;
 }
@@ -542,5 +544,7 @@ void interface_losses(struct interface *i, struct interface_losses *ret)
 		.dropped = since(i->before.dropped, i->now.dropped),
 		.missed = since(i->before.missed, i->now.missed),
 		.errors = since(i->before.errors, i->now.errors),
+		.sent = since(i->before.sent, i->now.sent),
+		.send_dropped = since(i->before.send_dropped, i->now.send_dropped),
 	};
 }

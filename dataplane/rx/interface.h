@@ -26,6 +26,9 @@ struct interface_losses {
 			     socket lost too */
 	uint64_t missed;  /* rx_missed_errors + rx_over_errors + rx_fifo_errors: by the hardware */
 	uint64_t errors;  /* rx_errors: damaged frames */
+	/* Of a tap, whose receiver is whoever holds its descriptor: */
+	uint64_t sent;         /* tx_packets: given to it */
+	uint64_t send_dropped; /* tx_dropped: its queue was full */
 };
 
 struct interface {

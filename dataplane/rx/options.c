@@ -142,6 +142,16 @@ static int set_word(const char *backend, const struct rx_option *o, const char *
 	return -EINVAL;
 }
 
+static int set_text(const char *backend, const struct rx_option *o, const char *text, char *ret,
+		    struct rx_error *err)
+{
+	if (strlen(text) >= o->max)
+		return refuse(err, backend, "%s=%.80s: at most %" PRIu64 " letters are expected",
+			      o->name, text, o->max - 1);
+	memcpy(ret, text, strlen(text) + 1);
+	return 0;
+}
+
 /* ---- the argument ---- */
 
 static void *member(const struct rx_option *o, void *of)
@@ -154,6 +164,8 @@ static void set_defaults(const struct rx_option *options, void *ret)
 	for (const struct rx_option *o = options; o->name != NULL; o++)
 		if (o->kind == RX_OPTION_PORTION)
 			*(double *)member(o, ret) = (double)o->def;
+		else if (o->kind == RX_OPTION_TEXT)
+			*(char *)member(o, ret) = 0;
 		else
 			*(uint64_t *)member(o, ret) = o->def;
 }
@@ -164,6 +176,7 @@ static int set_option(const char *backend, const struct rx_option *o, const char
 	switch (o->kind) {
 	case RX_OPTION_PORTION: return set_portion(backend, o, text, member(o, ret), err);
 	case RX_OPTION_WORD: return set_word(backend, o, text, member(o, ret), err);
+	case RX_OPTION_TEXT: return set_text(backend, o, text, member(o, ret), err);
 	case RX_OPTION_COUNT:
 	case RX_OPTION_BYTES:
 	case RX_OPTION_TIME_NS: return set_number(backend, o, text, member(o, ret), err);
@@ -247,6 +260,7 @@ static void put_values(const struct rx_option *o, char *text, size_t room)
 	snprintf(text, room, "%s=", o->name);
 	switch (o->kind) {
 	case RX_OPTION_PORTION: append(text, room, "0..1"); return;
+	case RX_OPTION_TEXT: append(text, room, "TEXT"); return;
 	case RX_OPTION_WORD:
 		for (const char *const *word = o->words; *word != NULL; word++, before = "|")
 			append(text, room, "%s%s", before, *word);
@@ -269,7 +283,7 @@ static void put_default(const struct rx_option *o, char *text, size_t room)
 		append(text, room, " (default %s)", o->words[o->def]);
 	else if (o->kind == RX_OPTION_PORTION)
 		append(text, room, " (default %" PRIu64 ")", o->def);
-	else if (o->def >= o->min && o->def <= o->max) {
+	else if (o->kind != RX_OPTION_TEXT && o->def >= o->min && o->def <= o->max) {
 		append(text, room, " (default ");
 		number_append(&units[o->kind], o->def, text, room);
 		append(text, room, ")");

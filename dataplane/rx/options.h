@@ -18,6 +18,7 @@ enum rx_option_kind {
 	RX_OPTION_TIME_NS, /* uint64_t; `100us`, `20ms`, `1s`; min..max */
 	RX_OPTION_PORTION, /* double, 0..1 */
 	RX_OPTION_WORD,    /* uint64_t: index into `words`; def likewise */
+	RX_OPTION_TEXT,    /* char[max], with its end; "" by default */
 };
 
 struct rx_option {

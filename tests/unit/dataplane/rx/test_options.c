@@ -14,6 +14,7 @@ struct wanted {
 	uint64_t before; /* not an option: nothing may write here */
 	uint64_t ring, bytes, wait_ns, mode, seed, length;
 	double loss;
+	char file[8];
 	uint64_t behind;
 };
 
@@ -28,6 +29,7 @@ static const struct rx_option list[] = {
 	{ "mode",   RX_OPTION_WORD,    offsetof(struct wanted, mode),    1, 0, 0, modes, "of the driver" },
 	{ "seed",   RX_OPTION_COUNT,   offsetof(struct wanted, seed),    1, 0, UINT64_MAX, NULL, "of what looks random" },
 	{ "length", RX_OPTION_COUNT,   offsetof(struct wanted, length),  0, 7, 9, NULL, "if it is to be limited" },
+	{ "file",   RX_OPTION_TEXT,    offsetof(struct wanted, file),    0, 0, 8, NULL, "to read" },
 	{ .name = NULL },
 };
 /* clang-format on */
@@ -220,13 +222,25 @@ static void the_list_prints_itself(void **state)
 			    "  loss=0..1                 that is lost (default 0)\n"
 			    "  mode=auto|native|generic  of the driver (default native)\n"
 			    "  seed=0..                  of what looks random (default 1)\n"
-			    "  length=7..9               if it is to be limited\n");
+			    "  length=7..9               if it is to be limited\n"
+			    "  file=TEXT                 to read\n");
 	free(text);
+}
+
+static void a_text_is_taken_as_it_is_or_refused_as_too_long(void **state)
+{
+	(void)state;
+	assert_string_equal(accepted("ring=64", NULL).file, "");
+	assert_string_equal(accepted("file=a=b.c", NULL).file, "a=b.c");
+	assert_string_equal(accepted("file=1234567", NULL).file, "1234567");
+	assert_string_equal(accepted("file=", NULL).file, "");
+	refused("file=12345678", false, "at most 7 letters");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_text_is_taken_as_it_is_or_refused_as_too_long),
 		cmocka_unit_test(what_is_not_said_has_its_default),
 		cmocka_unit_test(the_bare_argument_comes_first_or_not_at_all),
 		cmocka_unit_test(every_kind_is_read_in_its_units),
