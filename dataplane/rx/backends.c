@@ -132,4 +132,7 @@ void backends_list(const char *interface, FILE *to)
 
 	for (const struct rx_backend *b = next_best(NULL); b != NULL; b = next_best(b))
 		list_one(b, any ? NULL : interface, to);
+	for (uint32_t i = 0; i < rx_backend_count; i++)
+		if (rx_backends[i]->live && rx_backends[i]->preference == 0)
+			list_one(rx_backends[i], any ? NULL : interface, to);
 }
