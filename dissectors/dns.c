@@ -16,7 +16,6 @@
  * Left alone: the records of the authority and additional sections (counted), options of EDNS,
  * questions behind the first, the data of types that are rare (shown as RFC 3597 has it).
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "dissectors/dissector.h"
@@ -353,11 +352,20 @@ static void put_ipv4(struct text *t, struct slice s)
 	}
 }
 
+/* Without zeros in front. */
+static void put_word(struct text *t, unsigned word)
+{
+	static const char digit[] = "0123456789abcdef";
+
+	for (int shift = 12; shift >= 0; shift -= 4)
+		if (word >> shift != 0 || shift == 0)
+			put(t, &digit[word >> shift & 15], 1);
+}
+
 /* RFC 5952: the longest run of zeros, the first of several, is left out. */
 static void put_ipv6(struct text *t, struct slice s)
 {
 	unsigned word[8], best = 8, best_count = 1;
-	char hex[8];
 
 	if (s.bytes != 16)
 		return;
@@ -381,7 +389,7 @@ static void put_ipv6(struct text *t, struct slice s)
 		}
 		if (i > 0 && i != best + best_count)
 			put(t, ":", 1);
-		put(t, hex, (size_t)snprintf(hex, sizeof(hex), "%x", word[i++]));
+		put_word(t, word[i++]);
 	}
 }
 
@@ -751,14 +759,12 @@ static void tell_flags(struct message *m, const struct header *h, bool dnssec_ok
 static void tell_name_of(struct message *m, uint16_t field, const struct name_of *table,
 			 size_t count, const char *otherwise, uint32_t number)
 {
-	const char *name = known_name(table, count, number);
-	char made[24];
+	struct text t;
 
-	if (name == NULL) {
-		(void)snprintf(made, sizeof(made), "%s%u", otherwise, number);
-		name = made;
-	}
-	message_text(m, field, slice_of(name, strlen(name)));
+	t.bytes = 0;
+	t.cut = false;
+	put_named(&t, table, count, otherwise, number);
+	message_text(m, field, text_slice(&t));
 }
 
 static void tell_count(struct message *m, uint16_t field, uint16_t count, uint16_t usual)
