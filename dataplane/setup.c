@@ -15,6 +15,9 @@
 
 enum { EXIT_SETTINGS = 2, EXIT_SOURCE = 5, CONN_MEMORY_BYTES = 256 * 1024 };
 
+/* As many connections as the second cache of a core holds, about. */
+enum { CONNS_AWAKE = 2048 };
+
 static struct hash_key hash_key(const struct settings *s)
 {
 	struct hash_key k = { s->hash_seed, ~s->hash_seed };
@@ -89,6 +92,7 @@ static struct host_settings host_settings(const struct settings *s)
 		.head_fields = (uint32_t)s->head_fields,
 		.body_limit_bytes = (uint32_t)s->body_limit_bytes,
 		.conn_memory_bytes = CONN_MEMORY_BYTES,
+		.conns_awake = CONNS_AWAKE,
 		.headers = s->headers,
 		.header_names = s->header_names,
 	};
@@ -308,6 +312,7 @@ static void undo_worker(struct worker *w)
 {
 	for (uint32_t i = 0; i < w->rx.count; i++)
 		rx_port_backend(w->rx.port[i])->close(w->rx.port[i]);
+	host_fini(&w->host);
 	identify_fini(&w->identify);
 	flow_fini(&w->flow);
 	decode_fini(&w->decode);

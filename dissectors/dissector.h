@@ -166,6 +166,13 @@ struct dissector {
 	 * be NULL. */
 	void (*fini)(struct conn *c);
 
+	/* rest, wake - on a connection where no message is open, no request unanswered and no byte
+	 * left over: what of its state must be known when it goes on, in 32 bits, and that put back
+	 * into zeroed state. rest() says false if close() would still have something to do, or if
+	 * 32 bits do not do. NULL, both: its state is kept. */
+	bool (*rest)(const void *state, uint32_t *ret);
+	void (*wake)(void *state, uint32_t kept);
+
 	const struct over_datagrams *datagrams; /* NULL: not spoken over UDP */
 };
 

@@ -1108,6 +1108,41 @@ static void close_side(struct conn *c, enum side side, enum why why)
 	end_message(s, NULL);
 }
 
+enum { REST_BEGUN = 1, REST_SPOKEN = 2, REST_DIRTY = 4, REST_BITS = 3 };
+
+/* Between two messages of a side nothing is known of a head. */
+static bool rest(const void *state, uint32_t *ret)
+{
+	const struct http_conn *h = state;
+	uint32_t kept = 0;
+
+	if (h->undecided)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		const struct http_side *s = &h->side[i];
+
+		if (s->m != NULL || s->state != AT_START || s->drop_line || s->odd || s->folded ||
+		    s->searched > 0)
+			return false;
+		kept |= ((s->begun ? REST_BEGUN : 0u) | (s->spoken ? REST_SPOKEN : 0u) |
+			 (s->dirty ? REST_DIRTY : 0u))
+			<< i * REST_BITS;
+	}
+	*ret = kept;
+	return true;
+}
+
+static void wake(void *state, uint32_t kept)
+{
+	struct http_conn *h = state;
+
+	for (int i = 0; i < 2; i++, kept >>= REST_BITS) {
+		h->side[i].begun = (kept & REST_BEGUN) != 0;
+		h->side[i].spoken = (kept & REST_SPOKEN) != 0;
+		h->side[i].dirty = (kept & REST_DIRTY) != 0;
+	}
+}
+
 /* A method is a candidate before the whole of it has come. */
 static const struct pattern patterns[] = {
 	{ "^[\\r\\n]{0,4}HTTP/1\\.", 0 },
@@ -1170,4 +1205,6 @@ const struct dissector dissector_http1 = {
 	.feed = feed,
 	.gap = gap,
 	.close = close_side,
+	.rest = rest,
+	.wake = wake,
 };

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "dataplane/base/ensure.h"
-#include "dataplane/dissect/conn.h"
+#include "dataplane/dissect/rest.h"
 
 /* A side joined in the middle of a body is looked at afresh at so many segments before it is given
  * up. */
@@ -266,39 +266,11 @@ static void move(struct conn *c, struct conn_side *s)
 
 /* ---- who speaks ---- */
 
-static void memory_free(struct host *h, struct memory **list)
-{
-	while (*list != NULL) {
-		struct memory *m = *list;
-
-		*list = m->next;
-		arena_give(h->arena, m, sizeof(*m) + m->bytes);
-	}
-}
-
-static size_t state_bytes(uint32_t proto)
-{
-	return dissectors[proto]->conn_bytes + 1; /* an allocator need not have blocks of nothing */
-}
-
-/* Who spoke it speaks it no more. */
-static void state_free(struct conn *c)
-{
-	if (c->state != NULL) {
-		if (dissectors[c->proto]->fini != NULL)
-			dissectors[c->proto]->fini(c);
-		arena_give(c->host->arena, c->state, state_bytes(c->proto));
-	}
-	c->state = NULL;
-	memory_free(c->host, &c->memory);
-	c->memory_bytes = 0;
-}
-
 static void become_opaque(struct conn *c)
 {
 	if (c->phase != CONN_OPAQUE)
 		count(c->host->counters, flows_opaque);
-	state_free(c);
+	conn_state_free(c);
 	c->phase = CONN_OPAQUE;
 	c->dissector = NULL;
 	for (int i = 0; i < 2; i++) {
@@ -310,13 +282,13 @@ static void become_opaque(struct conn *c)
 
 static void speak(struct conn *c, uint32_t proto)
 {
-	state_free(c);
+	conn_state_free(c);
 	for (int i = 0; i < 2; i++) {
 		wait_end(c->host, &c->side[i]);
 		c->side[i].need = 0;
 		c->side[i].anew = c->side[i].gathered != NULL;
 	}
-	c->state = arena_take_zeroed(c->host->arena, state_bytes(proto));
+	c->state = conn_state_take(c->host, proto);
 	if (c->state == NULL) {
 		count(c->host->counters, out_of_memory);
 		become_opaque(c);
@@ -335,7 +307,7 @@ static bool is_spoken_here(const struct conn *c, const struct dissector *d)
 /* What follows is looked at like the beginning of a connection. */
 static void forget_protocol(struct conn *c)
 {
-	state_free(c);
+	conn_state_free(c);
 	c->phase = CONN_UNDECIDED;
 	c->dissector = NULL;
 	c->anew = true;
@@ -359,7 +331,7 @@ static bool apply_become(struct conn *c)
 	if (likely(!c->becomes_now))
 		return false;
 	c->becomes_now = false;
-	memory_free(c->host, &c->handed);
+	conn_memory_free(c->host, &c->handed);
 	c->handed = c->hands;
 	c->hands = NULL;
 	if (c->becomes == DISSECTOR_ANEW && !conn_is_datagrams(c) && c->changes++ < BECOMES_MAX)
@@ -525,29 +497,31 @@ static void identify_anew(struct conn *c)
 
 static struct conn *conn_make(struct host *h, struct flow *f, enum side side, uint64_t offset)
 {
-	struct conn *c = arena_take_zeroed(h->arena, sizeof(*c));
+	struct conn *c = conn_new(h, f);
 
-	if (c == NULL) {
-		count(h->counters, out_of_memory);
+	if (c == NULL)
 		return NULL;
-	}
-	c->host = h;
-	c->flow = f;
-	c->client = f->client;
-	c->proto = DISSECTOR_NONE;
-	c->queue.flow = f;
-	c->queue.conn_id = flow_conn_id(f);
 	c->queue.midstream = ((f->direction[0].seen | f->direction[1].seen) & SEEN_SYN) == 0;
 	for (uint8_t i = 0; i < 2; i++) {
 		/* Made late, for want of memory, it is joined in the middle too. */
 		uint64_t seen = i == side ? offset : f->direction[i].next;
 
-		c->side[i].side = i;
-		c->side[i].candidates = UINT64_MAX;
 		c->side[i].midstream = c->queue.midstream || seen > 0;
 	}
-	f->sink = c;
 	return c;
+}
+
+/* The flow's connection: woken, or made now. */
+static struct conn *conn_for(struct host *h, struct flow *f, enum side side, uint64_t offset)
+{
+	struct conn *c = f->sink;
+
+	if (likely(c != NULL))
+		return c;
+	if (conn_rests_unread(f))
+		return NULL;
+	c = conn_wake(h, f);
+	return c != NULL ? c : conn_make(h, f, side, offset);
 }
 
 static void take(struct conn *c, enum side side, uint64_t offset, struct slice bytes,
@@ -592,13 +566,16 @@ static void deliver(void *context, struct flow *f, enum side side, uint64_t offs
 		    struct slice bytes, const struct segment *from)
 {
 	struct host *h = context;
-	struct conn *c = f->sink;
 	enum stage before = stage_switch(h->timer, STAGE_dissect);
+	struct conn *c = conn_for(h, f, side, offset);
 
-	if (unlikely(c == NULL))
-		c = conn_make(h, f, side, offset);
-	if (likely(c != NULL))
+	if (likely(c != NULL)) {
 		take(c, side, offset, bytes, from);
+		if (unlikely(h->conns > h->settings.conns_awake || c->phase == CONN_OPAQUE))
+			conn_rest(c);
+	} else if (conn_rests_unread(f)) {
+		count_by(h->counters, opaque_bytes, bytes.bytes);
+	}
 	stage_switch(h->timer, before);
 }
 
@@ -727,7 +704,7 @@ static uint64_t gap_in_body(struct conn *c, struct conn_side *s, uint64_t bytes)
 static void gap(void *context, struct flow *f, enum side side, uint64_t offset, uint64_t bytes,
 		bool cut)
 {
-	struct conn *c = f->sink != NULL ? f->sink : conn_make(context, f, side, offset);
+	struct conn *c = conn_for(context, f, side, offset);
 	struct conn_side *s;
 	uint64_t left;
 
@@ -789,10 +766,9 @@ static void finish_closed(struct conn *c, struct conn_side *s)
 
 static void close_side(void *context, struct flow *f, enum side side, enum why why)
 {
-	struct conn *c = f->sink;
+	struct conn *c = f->sink != NULL ? f->sink : conn_wake(context, f);
 	struct conn_side *s, *o;
 
-	(void)context;
 	if (c == NULL)
 		return;
 	s = &c->side[side];
@@ -814,6 +790,7 @@ static void end(void *context, struct flow *f)
 	struct host *h = context;
 	struct conn *c = f->sink;
 
+	conn_forget(f);
 	if (c == NULL)
 		return;
 	for (int i = 0; i < 2; i++) {
@@ -835,10 +812,8 @@ static void end(void *context, struct flow *f)
 		pair_close(h->pair, c->reverse, (enum why)c->why);
 		arena_give(h->arena, c->reverse, sizeof(*c->reverse));
 	}
-	state_free(c);
-	memory_free(h, &c->handed);
-	f->sink = NULL;
-	arena_give(h->arena, c, sizeof(*c));
+	conn_memory_free(h, &c->handed);
+	conn_free(c);
 }
 
 static uint64_t compare(void *context, const struct flow *f, enum side side, uint64_t offset,
@@ -913,6 +888,13 @@ void host_init(struct host *h, const struct host_settings *s, const struct ident
 			    .identify = identify_,
 			    .arena = arena,
 			    .settings = *s };
+}
+
+void host_fini(struct host *h)
+{
+	if (h->arena != NULL)
+		conn_pool_fini(h);
+	*h = (struct host){ 0 };
 }
 
 /* ---- what dissectors call ---- */
@@ -1064,7 +1046,7 @@ void conn_become_with(struct conn *c, const char *name, struct slice note)
 {
 	struct memory *m = NULL;
 
-	memory_free(c->host, &c->hands);
+	conn_memory_free(c->host, &c->hands);
 	if (note.bytes > 0 && note.bytes <= HANDED_BYTES)
 		m = arena_take_zeroed(c->host->arena, sizeof(*m) + note.bytes);
 	if (m != NULL) {

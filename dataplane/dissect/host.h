@@ -28,6 +28,7 @@ struct host_settings {
 	uint32_t head_fields;
 	uint32_t body_limit_bytes;
 	uint32_t conn_memory_bytes; /* conn_take() of one connection, at most */
+	uint32_t conns_awake;       /* with more of them, those with nothing under way rest */
 	uint32_t headers;           /* enum headers_mode */
 	const char *header_names;   /* as in struct settings */
 };
@@ -44,11 +45,16 @@ struct host {
 	struct host_settings settings;
 	/* sides that wait for their peer, in order of time */
 	struct conn_side *wait_first, *wait_last;
+	/* connections: awake, and kept for those that wake next (rest.h) */
+	uint32_t conns, pooled;
+	struct conn *pool[DISSECTORS_MAX];
 };
 
 void host_init(struct host *h, const struct host_settings *s, const struct identify *identify,
 	       struct pair *pair, struct arena *arena, struct counters *counters,
 	       struct pipeline_clock *clock, struct stage_timer *timer);
+
+void host_fini(struct host *h);
 
 /* host_sink - the sink to give to reassembly. */
 struct sink host_sink(struct host *h);

@@ -28,6 +28,8 @@
 #define FLOW_EVICT_IDLE_NS (10 * CLOCK_SECOND_NS)
 #define FLOW_NONE          UINT32_MAX
 
+enum { FLOW_KEPT_WORDS = 4 };
+
 enum flow_class { FLOW_HALF_OPEN, FLOW_LIVE, FLOW_CLOSING, FLOW_UDP, FLOW_CLASSES };
 
 /* A segment that is ahead of what could be delivered; the list is in order of offset, without
@@ -130,6 +132,7 @@ struct flow {
 	uint32_t age_prev, age_next; /* list of its class; FLOW_NONE ends it */
 	uint16_t iface;
 	uint8_t refused; /* the sink's: datagrams of either side that nobody knew, 4 bits each */
+	uint32_t kept[FLOW_KEPT_WORDS]; /* the sink's, in place of what `sink` would point to */
 };
 static_assert(sizeof(struct flow) == (size_t)4 * CACHE_LINE_BYTES, "no line is wasted");
 

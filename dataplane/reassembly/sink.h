@@ -14,7 +14,8 @@
  *
  * Threads: the worker that owns the flow.
  * Memory:  `bytes` and `from` are borrowed for the call. `flow->sink` belongs to the sink: it may
- *          take what it needs at the first deliver and must give it back in end().
+ *          take what it needs at the first deliver and must give it back in end(). So do the words of
+ *          `flow->kept`, zero at the start.
  */
 #ifndef DATAPLANE_REASSEMBLY_SINK_H
 #define DATAPLANE_REASSEMBLY_SINK_H

@@ -85,6 +85,7 @@ void rig_close(struct rig *r)
 	assert_int_equal(rig_balance(r, BALANCE_RESPONSES), 0);
 	assert_int_equal(r->pair.open_requests, 0);
 	assert_int_equal(r->pair.open_responses, 0);
+	host_fini(&r->host);
 	pair_fini(&r->pair);
 	bench_close(&r->b); /* the arena asserts that every byte is back */
 	identify_fini(&r->identify);

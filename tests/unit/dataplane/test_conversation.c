@@ -496,6 +496,7 @@ static void close_worker(struct worker *w)
 	assert_int_equal(w->counters.value[C_anomalies], 0);
 	assert_int_equal(w->reassembly.held_bytes, 0);
 	assert_int_equal(w->pair.open_requests + w->pair.open_responses, 0);
+	host_fini(&w->host);
 	pair_fini(&w->pair);
 	flow_fini(&w->flows);
 	decode_fini(&w->decode);
