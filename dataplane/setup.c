@@ -16,7 +16,7 @@
 enum { EXIT_SETTINGS = 2, EXIT_SOURCE = 5, CONN_MEMORY_BYTES = 256 * 1024 };
 
 /* As many connections as the second cache of a core holds, about. */
-enum { CONNS_AWAKE = 2048 };
+enum { CONNS_AWAKE = 2048, POOL_MIN = 4096 };
 
 static struct hash_key hash_key(const struct settings *s)
 {
@@ -84,6 +84,13 @@ static struct reassembly_settings reassembly_settings(const struct settings *s)
 	};
 }
 
+/* How much of what comes and goes with every exchange is kept for the next: as much as may be under
+ * way at once where so many flows are expected. */
+static uint32_t pooled(const struct settings *s)
+{
+	return s->flows / 8 > POOL_MIN ? (uint32_t)(s->flows / 8) : POOL_MIN;
+}
+
 static struct host_settings host_settings(const struct settings *s)
 {
 	return (struct host_settings){
@@ -93,6 +100,7 @@ static struct host_settings host_settings(const struct settings *s)
 		.body_limit_bytes = (uint32_t)s->body_limit_bytes,
 		.conn_memory_bytes = CONN_MEMORY_BYTES,
 		.conns_awake = CONNS_AWAKE,
+		.pool_conns = pooled(s),
 		.headers = s->headers,
 		.header_names = s->header_names,
 	};
@@ -212,6 +220,7 @@ static int make_worker(struct dataplane *d, struct worker *w, uint32_t number, s
 	struct reassembly_settings reassembly = reassembly_settings(s);
 	struct host_settings host = host_settings(s);
 	struct pair_settings pair = { .open_requests = (uint32_t)s->open_requests,
+				      .pool_messages = pooled(s),
 				      .request_timeout_ns = s->request_timeout_ns,
 				      .stop = s->until == STAGE_dissect };
 	struct emit_settings emit = { .waits = !d->live,

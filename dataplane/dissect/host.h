@@ -29,6 +29,7 @@ struct host_settings {
 	uint32_t body_limit_bytes;
 	uint32_t conn_memory_bytes; /* conn_take() of one connection, at most */
 	uint32_t conns_awake;       /* with more of them, those with nothing under way rest */
+	uint32_t pool_conns;        /* of those, as many are kept for the next to wake */
 	uint32_t headers;           /* enum headers_mode */
 	const char *header_names;   /* as in struct settings */
 };

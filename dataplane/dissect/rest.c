@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-/* Connections kept for the next ones to wake. */
-enum { POOL_CONNS = 4096, STATE_LINES_AHEAD = 4 };
-
 /* In struct flow. All zero: no connection rests. */
 struct rest {
 	uint32_t requests;
@@ -130,7 +127,7 @@ static void put_aside(struct conn *c)
 {
 	struct host *h = c->host;
 
-	if (c->phase != CONN_SPOKEN || h->pooled == POOL_CONNS) {
+	if (c->phase != CONN_SPOKEN || h->pooled >= h->settings.pool_conns) {
 		conn_free(c);
 		return;
 	}

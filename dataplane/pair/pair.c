@@ -7,9 +7,6 @@
 #include "dataplane/base/ensure.h"
 #include "dataplane/emit/emit.h"
 
-/* Messages kept for the next ones; a flood must not hold memory for good. */
-enum { POOL_MESSAGES = 4096 };
-
 /* Requests with a key are searched one by one while they are few. */
 enum { KEYED_FEW = 16, KEY_BUCKETS = 256 };
 
@@ -57,7 +54,7 @@ static void message_free(struct pair *p, struct message *m)
 	if (m->fields != m->inline_fields)
 		arena_give(p->arena, m->fields, m->fields_room);
 	arena_give(p->arena, m->body, m->body_room);
-	if (p->pooled == POOL_MESSAGES) {
+	if (p->pooled >= p->settings.pool_messages) {
 		arena_give(p->arena, m, sizeof(*m));
 		return;
 	}

@@ -107,6 +107,7 @@ struct emit;
 
 struct pair_settings {
 	uint32_t open_requests;
+	uint32_t pool_messages; /* kept for the next ones; a flood must not hold memory for good */
 	uint64_t request_timeout_ns;
 	bool stop; /* --until dissect: messages go no further */
 };

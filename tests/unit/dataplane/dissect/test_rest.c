@@ -250,6 +250,28 @@ static void without_memory_nothing_is_shifted(void **state)
 	rig_close(r);
 }
 
+/* What rests beyond the pool's limit gives its memory back. */
+static void a_flood_of_connections_holds_no_memory(void **state)
+{
+	struct rig *r = start(0);
+	uint32_t limit = r->host.settings.pool_conns;
+	uint64_t held = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < limit * 3; i++) {
+		if (i > 0)
+			rig_connect(r);
+		exchange(r, "paired 0 0");
+		rig_forget(r);
+		if (i == limit - 1)
+			held = r->b.arena.held_bytes;
+		if (i >= limit)
+			assert_int_equal(r->b.arena.held_bytes, held);
+	}
+	assert_int_equal(r->host.pooled, limit);
+	rig_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +280,7 @@ int main(void)
 		cmocka_unit_test(so_many_stay_awake),
 		cmocka_unit_test(a_gap_wakes_it),
 		cmocka_unit_test(what_nobody_reads_is_counted_without_it),
+		cmocka_unit_test(a_flood_of_connections_holds_no_memory),
 		cmocka_unit_test(without_memory_nothing_is_shifted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
