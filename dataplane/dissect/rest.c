@@ -106,7 +106,7 @@ static bool side_rests(const struct conn_side *s)
 /* No message knows the connection, and the order of what follows is not in doubt. */
 static bool queue_rests(const struct pair_queue *q)
 {
-	return q->first == NULL && q->overflow == 0 && !q->server_loose &&
+	return q->first == NULL && q->by_key == NULL && q->overflow == 0 && !q->server_loose &&
 	       q->generation == q->anchored && q->requests <= UINT32_MAX && !q->datagrams;
 }
 
