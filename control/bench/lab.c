@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -304,9 +305,9 @@ int lab_counters(const char *name, enum lab_host host, const char *interface,
 
 enum tool { IP, TC, ETHTOOL, TOOLS };
 
-static const struct {
-	const char *program, *package;
-} tools[TOOLS] = {
+static_assert((int)TOOLS == (int)LAB_TOOLS, "lab.h says how many there are");
+
+const struct lab_tool lab_tools[LAB_TOOLS] = {
 	[IP] = { "ip", "iproute2" },
 	[TC] = { "tc", "iproute2" },
 	[ETHTOOL] = { "ethtool", "ethtool" },
@@ -328,10 +329,10 @@ struct work {
 static int find_tools(struct work *w, enum tool end)
 {
 	for (enum tool t = 0; t < end; t++)
-		if (run_find(tools[t].program, w->path[t]) < 0)
+		if (run_find(lab_tools[t].program, w->path[t]) < 0)
 			return refuse(w->err, -ENOENT,
 				      "%s is neither in PATH nor in /usr/sbin: apt install %s",
-				      tools[t].program, tools[t].package);
+				      lab_tools[t].program, lab_tools[t].package);
 	return 0;
 }
 

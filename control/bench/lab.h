@@ -38,6 +38,13 @@ enum {
 	LAB_PROCESSES_MAX = 16,
 };
 
+/* The programs that a lab is made with, and the Debian packages that have them. */
+enum { LAB_TOOLS = 3 };
+struct lab_tool {
+	const char *program, *package;
+};
+extern const struct lab_tool lab_tools[LAB_TOOLS];
+
 struct lab_settings {
 	const char *name;   /* letters, digits, - and _ */
 	uint32_t queues;    /* of mirror0 and tap0, in each direction */

@@ -28,6 +28,7 @@ struct command {
 
 int command_read(int argc, char **argv);
 int command_capture(int argc, char **argv);
+int command_check(int argc, char **argv);
 int command_ctl(int argc, char **argv);
 int command_dissectors(int argc, char **argv);
 int command_lab(int argc, char **argv);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/host/prepare.h"
 #include "control/weir/command.h"
 #include "control/weir/help.h"
 #include "control/weir/locate.h"
@@ -132,6 +133,20 @@ static int supervise(const struct settings *s, int settings_fd)
 	return supervisor_run(&supervisor);
 }
 
+/* supervise_prepared - The dataplane gives up every right before its first packet, so the machine is
+ * changed here, and put back when both daemons are gone. */
+static int supervise_prepared(const struct settings *s, int settings_fd)
+{
+	struct prepared prepared = { .host = NULL };
+	int status;
+
+	if (s->live && geteuid() == 0)
+		prepare_begin(&prepared, s, name_of(s));
+	status = supervise(s, settings_fd);
+	prepare_end(&prepared, name_of(s));
+	return status;
+}
+
 /* Both daemons meet there as the user that they become. */
 static int make_runtime(struct settings *s)
 {
@@ -173,7 +188,7 @@ int launch_run(struct settings *s)
 	if (settings_fd < 0) {
 		status = complain(s, "the settings cannot be sealed", settings_fd);
 	} else {
-		status = supervise(s, settings_fd);
+		status = supervise_prepared(s, settings_fd);
 		close(settings_fd);
 	}
 	err = runtime_remove(s->runtime);

@@ -22,6 +22,7 @@ COLUMNS, TAB = 100, 8
 TESTED_ELSEWHERE = {
     "control/daemon/main.c": "set-up only; every end-to-end run passes through it",
     "control/weir/capture.c": "joins parts that have their tests; tests/e2e/live.py and refusals.py",
+    "control/weir/check.c": "options to calls that have their tests; tests/e2e/check.py",
     "control/weir/launch.c": "joins parts that have their tests; tests/e2e/cli.py, lifecycle.py and live.py",
     "control/weir/lab.c": "options and words; tests/e2e/lab.py",
     "control/weir/main.c": "the table of commands; tests/e2e/cli.py",

@@ -1,0 +1,401 @@
+/* check - `weir check`: this machine, looked at before the tool is blamed. */
+#include "control/host/check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control/host/show.h"
+#include "control/weir/command.h"
+#include "control/weir/suggest.h"
+#include "control/weir/units.h"
+
+static const char command_name[] = "weir check";
+
+enum { INTERFACES_MAX = 64, WORKERS_MAX = 1024 };
+
+struct check_call {
+	const char *interface[INTERFACES_MAX];
+	uint32_t interfaces, workers;
+	struct cpus cores;
+	bool has_cores, fix, undo, dry, json, quiet, list, help;
+};
+
+/* ---- options ---- */
+
+static int refuse(const char *text)
+{
+	fprintf(stderr, "%s: %s\n", command_name, text);
+	return -EINVAL;
+}
+
+static int read_interface(const char *value, struct check_call *c)
+{
+	if (value[0] == 0)
+		return refuse("-i needs the name of an interface; `ip link` shows them");
+	if (c->interfaces == INTERFACES_MAX)
+		return refuse("-i: more than 64 interfaces; leave -i out to look at all of them");
+	c->interface[c->interfaces++] = value;
+	return 0;
+}
+
+static int read_workers(const char *value, struct check_call *c)
+{
+	uint64_t v;
+
+	if (units_parse(UNIT_COUNT, value, &v) < 0 || v == 0 || v > WORKERS_MAX)
+		return refuse("--workers: a number from 1 to 1024 is needed");
+	c->workers = (uint32_t)v;
+	return 0;
+}
+
+static int read_cores(const char *value, struct check_call *c)
+{
+	if (value[0] == 0 || cpus_parse(value, &c->cores) < 0)
+		return refuse("--cores: a list such as 2-5,8 is needed");
+	c->has_cores = true;
+	return 0;
+}
+
+static int read_fix(const char *value, struct check_call *c)
+{
+	(void)value;
+	c->fix = true;
+	return 0;
+}
+
+static int read_undo(const char *value, struct check_call *c)
+{
+	(void)value;
+	c->undo = true;
+	return 0;
+}
+
+static int read_dry(const char *value, struct check_call *c)
+{
+	(void)value;
+	c->dry = true;
+	return 0;
+}
+
+static int read_json(const char *value, struct check_call *c)
+{
+	(void)value;
+	c->json = true;
+	return 0;
+}
+
+static int read_quiet(const char *value, struct check_call *c)
+{
+	(void)value;
+	c->quiet = true;
+	return 0;
+}
+
+static int read_list(const char *value, struct check_call *c)
+{
+	(void)value;
+	c->list = true;
+	return 0;
+}
+
+static int read_help(const char *value, struct check_call *c)
+{
+	(void)value;
+	c->help = true;
+	return 0;
+}
+
+/* clang-format off */
+static const struct check_option {
+	const char *name;
+	const char *argument; /* NULL: a switch */
+	int (*read)(const char *value, struct check_call *c);
+	const char *help;
+} options[] = {
+	{ "iface",   "IF",   read_interface, "look at this interface (the same: -i IF), again for more (all that are up, without lo)" },
+	{ "workers", "N",    read_workers,   "as many workers as capture will have" },
+	{ "cores",   "LIST", read_cores,     "the cores they will run on, such as 2-5,8" },
+	{ "fix",     NULL,   read_fix,       "mend what can be put back exactly; each former value is written down first, in /run/weir/undo" },
+	{ "undo",    NULL,   read_undo,      "put everything back, also what a capture or a check that was killed has left" },
+	{ "dry-run", NULL,   read_dry,       "with --fix or --undo: only show what would be changed" },
+	{ "json",    NULL,   read_json,      "one JSON object" },
+	{ "quiet",   NULL,   read_quiet,     "only what is to mend" },
+	{ "list",    NULL,   read_list,      "the checks, and what each asks" },
+	{ "help",    NULL,   read_help,      "this text" },
+};
+/* clang-format on */
+
+enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
+
+static void print_help(void)
+{
+	fputs("weir check - looks at this machine as one would before blaming the tool\n"
+	      "\n"
+	      "usage: weir check [-i IF]... [--fix | --undo] [OPTION...]\n"
+	      "\n"
+	      "A line for each question:\n"
+	      "  ok    as it should be\n"
+	      "  info  worth knowing; nothing has to be done\n"
+	      "  warn  costs packets, speed or exactness, and there is a remedy\n"
+	      "  fail  capture will not work, or not this way, and there is a remedy\n"
+	      "\n",
+	      stdout);
+	for (size_t i = 0; i < OPTIONS; i++)
+		printf("  --%-8s%-5s %s\n", options[i].name,
+		       options[i].argument != NULL ? options[i].argument : "", options[i].help);
+	fputs("\n"
+	      "--fix leaves an interface that has an address of this host alone unless -i names "
+	      "it.\n"
+	      "\n"
+	      "Exit status: 0 nothing to mend, 1 something to mend (or not put back), 2 usage, 5 "
+	      "no "
+	      "such\n"
+	      "interface\n"
+	      "\n"
+	      "Example\n"
+	      "  sudo weir check -i eth0 --fix\n",
+	      stdout);
+}
+
+static int refuse_option(const char *name, size_t bytes)
+{
+	char typed[32];
+	struct suggest s;
+
+	(void)snprintf(typed, sizeof(typed), "%.*s", (int)(bytes < 31 ? bytes : 31), name);
+	suggest_begin(&s, typed);
+	for (size_t i = 0; i < OPTIONS; i++)
+		suggest_offer(&s, options[i].name);
+	fprintf(stderr, "%s: no such option: --%s\n", command_name, typed);
+	if (s.best != NULL)
+		fprintf(stderr, "  did you mean --%s?\n", s.best);
+	else
+		fputs("  see `weir check --help`\n", stderr);
+	return -EINVAL;
+}
+
+/* parse_option - `--NAME VALUE`, `--NAME=VALUE`, `--SWITCH`. Returns: words taken; -EINVAL. */
+static int parse_option(int argc, char **argv, struct check_call *c)
+{
+	const char *name = argv[0] + 2, *value = strchr(name, '=');
+	size_t bytes = value != NULL ? (size_t)(value - name) : strlen(name);
+	const struct check_option *o = NULL;
+	int words = 1;
+
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (strlen(options[i].name) == bytes && memcmp(options[i].name, name, bytes) == 0)
+			o = &options[i];
+	if (o == NULL)
+		return refuse_option(name, bytes);
+	if (value != NULL && o->argument == NULL) {
+		fprintf(stderr, "%s: --%s is a switch and takes no value\n", command_name, o->name);
+		return -EINVAL;
+	}
+	if (value != NULL) {
+		value++;
+	} else if (o->argument != NULL) {
+		if (argc < 2) {
+			fprintf(stderr, "%s: --%s needs a value: --%s %s\n", command_name, o->name,
+				o->name, o->argument);
+			return -EINVAL;
+		}
+		value = argv[1];
+		words = 2;
+	}
+	return o->read(value, c) < 0 ? -EINVAL : words;
+}
+
+static int check_together(const struct check_call *c)
+{
+	if (c->fix && c->undo)
+		return refuse("--fix and --undo exclude each other");
+	if (c->dry && !c->fix && !c->undo)
+		return refuse("--dry-run goes with --fix or --undo: without them nothing is "
+			      "changed anyway");
+	if (c->undo && c->interfaces > 0)
+		return refuse(
+			"--undo puts back everything that was changed; -i does not go with it");
+	return 0;
+}
+
+static int parse(int argc, char **argv, struct check_call *c)
+{
+	static char interface_option[] = "--iface"; /* what -i is short for */
+	int words;
+
+	for (int i = 0; i < argc; i += words) {
+		if (strcmp(argv[i], "-i") == 0)
+			argv[i] = interface_option;
+		if (strncmp(argv[i], "--", 2) == 0 && argv[i][2] != 0) {
+			words = parse_option(argc - i, argv + i, c);
+		} else if (strcmp(argv[i], "-h") == 0) {
+			c->help = true;
+			words = 1;
+		} else if (argv[i][0] == '-') {
+			return refuse_option(argv[i] + 1, strlen(argv[i] + 1));
+		} else {
+			fprintf(stderr, "%s: %.80s: an interface is named with -i\n", command_name,
+				argv[i]);
+			return -EINVAL;
+		}
+		if (words < 0)
+			return -EINVAL;
+	}
+	return c->help ? 0 : check_together(c);
+}
+
+/* ---- the call ---- */
+
+static void print_list(void)
+{
+	for (uint32_t i = 0; i < check_list_count; i++)
+		for (const struct check *c = check_lists[i]; c->name != NULL; c++)
+			printf("%-13s  %s%s\n", c->name, c->link != NULL ? "each interface: " : "",
+			       c->what);
+}
+
+static bool wants_colour(void)
+{
+	return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
+}
+
+static void show(const struct check_call *c, int status, const struct report *r,
+		 const struct deeds *d)
+{
+	if (c->json)
+		show_json(status, r, d, stdout);
+	else
+		show_lines(r, d, wants_colour(), c->quiet, stdout);
+}
+
+static int explain(const char *what, int code)
+{
+	if (code == -EPERM || code == -EACCES)
+		fprintf(stderr,
+			"%s: %s changes this machine's settings, which only root may: use "
+			"sudo\n",
+			command_name, what);
+	else if (code == -EBUSY)
+		fprintf(stderr, "%s: another weir check is changing settings now: wait for it\n",
+			command_name);
+	else
+		fprintf(stderr, "%s: %s: the journal in /run/weir/undo cannot be used: %s\n",
+			command_name, what, strerror(-code));
+	return STATUS_NO;
+}
+
+static int add_links(struct host *h, const struct check_call *c)
+{
+	int code = 0;
+
+	if (c->interfaces == 0 && host_add_links(h) < 0)
+		fprintf(stderr,
+			"%s: the kernel does not say what interfaces there are: only the "
+			"machine is looked at\n",
+			command_name);
+	for (uint32_t i = 0; i < c->interfaces && code == 0; i++) {
+		code = host_add_link(h, c->interface[i]);
+		if (code == -ENODEV)
+			fprintf(stderr,
+				"%s: %.64s: there is no such interface; `ip link` shows "
+				"those there are\n",
+				command_name, c->interface[i]);
+		else if (code < 0)
+			fprintf(stderr, "%s: %.64s: the kernel does not tell about it: %s\n",
+				command_name, c->interface[i], strerror(-code));
+	}
+	return code;
+}
+
+static int look(const struct check_call *c, const struct host *h, const struct deeds *d)
+{
+	struct report r;
+	int status;
+
+	check_all(h, &r);
+	status = check_worst(&r) >= LEVEL_WARN ? STATUS_NO : STATUS_DONE;
+	show(c, status, &r, d);
+	check_free(&r);
+	return status;
+}
+
+/* look_again - the links too: what was changed may show in them. */
+static int look_again(const struct check_call *c, struct host *h, const struct deeds *d)
+{
+	h->link_count = 0;
+	if (add_links(h, c) < 0)
+		return STATUS_SOURCE;
+	return look(c, h, d);
+}
+
+static int fix(const struct check_call *c, struct host *h)
+{
+	struct deeds deeds;
+	struct report r;
+	int status, code;
+
+	check_all(h, &r);
+	code = mend_fix(h, &r, c->dry, &deeds);
+	check_free(&r);
+	if (code < 0)
+		return explain("--fix", code);
+	status = look_again(c, h, &deeds);
+	if (!c->json && deeds.made > 0 && !c->dry)
+		fprintf(stderr, "%s: %u setting%s changed; `weir check --undo` puts %s back\n",
+			command_name, deeds.made, deeds.made == 1 ? "" : "s",
+			deeds.made == 1 ? "it" : "them");
+	if (!c->json && deeds.count == 0)
+		fprintf(stderr, "%s: nothing that --fix could change\n", command_name);
+	deeds_free(&deeds);
+	return status;
+}
+
+static int undo(const struct check_call *c, const struct host *h)
+{
+	struct deeds deeds;
+	int code = mend_undo(h, c->dry, &deeds), status;
+
+	if (code < 0)
+		return explain("--undo", code);
+	status = deeds.failed > 0 ? STATUS_NO : STATUS_DONE;
+	show(c, status, NULL, &deeds);
+	if (!c->json && deeds.count == 0)
+		fprintf(stderr, "%s: there is nothing to put back\n", command_name);
+	deeds_free(&deeds);
+	return status;
+}
+
+int command_check(int argc, char **argv)
+{
+	struct check_call call = { .workers = 0 };
+	static struct host host;
+	struct nic nic;
+	int status;
+	bool has_nic;
+
+	if (parse(argc, argv, &call) < 0)
+		return STATUS_USAGE;
+	if (call.help || call.list) {
+		call.help ? print_help() : print_list();
+		return STATUS_DONE;
+	}
+	has_nic = nic_open(&nic) == 0;
+	host_open(&host, has_nic ? &nic : NULL);
+	host.workers = call.workers;
+	host.cores = call.cores;
+	host.has_cores = call.has_cores;
+	if (call.has_cores && call.workers == 0)
+		host.workers = cpus_count(&call.cores);
+	if (call.undo)
+		status = undo(&call, &host);
+	else if (add_links(&host, &call) < 0)
+		status = STATUS_SOURCE;
+	else
+		status = call.fix ? fix(&call, &host) : look(&call, &host, NULL);
+	if (has_nic)
+		nic_close(&nic);
+	return status;
+}
