@@ -160,7 +160,9 @@ static bool is_named(const struct host *h, struct slice name)
  * take 16 bytes each, once with the request and once with the response; so does the number of
  * repeats. */
 enum {
-	FIELDS_BYTES_MAX = (RECORD_BYTES_MAX - sizeof(struct record) - INTERIM_MAX * 2 * 16 - 16) /
+	FIELDS_BYTES_MAX = (RECORD_BYTES_MAX - sizeof(struct record) -
+			    RECORD_TUNNELS_MAX * sizeof(struct record_tunnel) -
+			    INTERIM_MAX * 2 * 16 - 16) /
 			   2 / 8 * 8
 };
 

@@ -39,12 +39,44 @@ static bool message_ok(const struct record_message *m)
 	       m->fields_bytes % FIELD_ALIGN == 0;
 }
 
+const struct record_tunnel *record_tunnels(const struct record *r)
+{
+	return (const void *)(r + 1);
+}
+
+static const uint8_t *part_begin(const struct record *r, enum record_part part)
+{
+	const uint8_t *fields = (const uint8_t *)(record_tunnels(r) + r->tunnels);
+
+	return part == RECORD_REQUEST ? fields : fields + r->request.fields_bytes;
+}
+
+static bool tunnel_ok(const struct record_tunnel *t)
+{
+	return t->type < TUNNEL_COUNT && t->has_id <= 1 &&
+	       (t->ip_version == 0 || t->ip_version == 4 || t->ip_version == 6);
+}
+
+/* Are there as many tunnels as the record says, each one that can be? */
+static bool tunnels_ok(const struct record *r, uint64_t bytes)
+{
+	if (r->tunnels > RECORD_TUNNELS_MAX ||
+	    r->tunnels * sizeof(struct record_tunnel) > bytes - sizeof(*r))
+		return false;
+	for (uint32_t i = 0; i < r->tunnels; i++)
+		if (!tunnel_ok(&record_tunnels(r)[i]))
+			return false;
+	return true;
+}
+
 static bool pair_ok(const struct record *r, uint64_t bytes)
 {
-	const uint8_t *fields = (const uint8_t *)(r + 1);
+	const uint8_t *fields;
 
-	if (bytes < sizeof(*r))
+	if (bytes < sizeof(*r) || !tunnels_ok(r, bytes))
 		return false;
+	bytes -= r->tunnels * sizeof(struct record_tunnel);
+	fields = part_begin(r, RECORD_REQUEST);
 	if ((r->flags >> FLAG_COUNT) != 0 || !message_ok(&r->request) || !message_ok(&r->response))
 		return false;
 	if ((uint64_t)r->request.fields_bytes + r->response.fields_bytes != bytes - sizeof(*r))
@@ -80,13 +112,6 @@ bool record_check(const void *record, uint64_t bytes)
 	case RECORD_STREAM: return stream_ok(record, bytes);
 	default: return false;
 	}
-}
-
-static const uint8_t *part_begin(const struct record *r, enum record_part part)
-{
-	const uint8_t *fields = (const uint8_t *)(r + 1);
-
-	return part == RECORD_REQUEST ? fields : fields + r->request.fields_bytes;
 }
 
 static const uint8_t *part_end(const struct record *r, enum record_part part)

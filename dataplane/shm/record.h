@@ -1,6 +1,6 @@
 /* record - the unit of the ring: one exchange, as numbers and fields.
  *
- *     struct record (fixed)  | request fields | response fields |
+ *     struct record (fixed)  | tunnels around it | request fields | response fields |
  *     each field: struct record_field, bytes, padding to 8
  *
  * Written once by dataplane/emit, in the ring itself; read by control, which
@@ -37,7 +37,20 @@ struct record_message {
 	uint64_t duration_ns;
 };
 
-enum { RECORD_VLANS = 2 };
+enum { RECORD_VLANS = 2, RECORD_TUNNELS_MAX = 64 };
+
+/* One header around the packets of a flow. */
+struct record_tunnel {
+	uint8_t src[16], dst[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint32_t id;
+	uint16_t vlan[RECORD_VLANS]; /* tags of the frame that carried it: 12 bits, 0x8000 marks
+					presence */
+	uint8_t type;                /* enum tunnel_type */
+	uint8_t ip_version;          /* of src and dst; 0: there is no IP around */
+	uint8_t has_id;
+	uint8_t unused[5];
+};
+static_assert(sizeof(struct record_tunnel) % 8 == 0, "what follows is aligned to 8");
 
 struct record {
 	uint32_t bytes; /* all of it, multiple of 8 */
@@ -60,7 +73,9 @@ struct record {
 	uint16_t vlan[RECORD_VLANS]; /* 12 bits, 0x8000 marks presence */
 	uint8_t client_ip[16], server_ip[16];
 	struct record_message request, response;
-	/* fields follow */
+	uint32_t tunnels; /* in front of the fields, outermost first; src is on the client's side */
+	uint32_t unused;
+	/* tunnels and fields follow */
 };
 static_assert(sizeof(struct record) % 8 == 0, "fields are aligned to 8");
 
@@ -115,9 +130,12 @@ const char *record_stream_flag_name(unsigned bit);
 
 /* record_check - may the rest of the program walk this record?
  *
- * `bytes` is what the ring said. True only if type, outcome, why and flags are in their lists,
- * every field lies inside its message and every message inside the record. */
+ * `bytes` is what the ring said. True only if type, outcome, why, flags and tunnels are in their
+ * lists, every field lies inside its message and every message inside the record. */
 bool record_check(const void *record, uint64_t bytes);
+
+/* record_tunnels - of a checked record: r->tunnels of them. */
+const struct record_tunnel *record_tunnels(const struct record *r);
 
 /* record_fields - walk the fields of a checked record's request or response:
  *     for (f = record_first(r, REQUEST); f; f = record_next(r, REQUEST, f)) */

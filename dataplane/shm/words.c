@@ -9,6 +9,8 @@ static const char *const outcomes[] = { OUTCOME_LIST(NAME) };
 static const char *const whys[] = { WHY_LIST(NAME) };
 static const char *const flags[] = { FLAG_LIST(NAME) };
 static const char *const why_meanings[] = { WHY_LIST(MEANING) };
+#define TUNNEL_NAME(id, name, meaning) name,
+static const char *const tunnels[] = { TUNNEL_LIST(TUNNEL_NAME) };
 static const char *const flag_meanings[] = { FLAG_LIST(MEANING) };
 
 const char *outcome_name(unsigned outcome)
@@ -34,4 +36,9 @@ const char *flag_name(unsigned bit)
 const char *flag_meaning(unsigned bit)
 {
 	return bit < FLAG_COUNT ? flag_meanings[bit] : NULL;
+}
+
+const char *tunnel_name(unsigned type)
+{
+	return type < TUNNEL_COUNT ? tunnels[type] : NULL;
 }

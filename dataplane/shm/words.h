@@ -1,4 +1,4 @@
-/* words - the closed lists of the record: outcome, why, flags.
+/* words - the closed lists of the record: outcome, why, flags, tunnels.
  *
  * One X-macro each, X(name, meaning). The record, the ledger, the metrics and
  * every text made from them read these lists; a word is added here and nowhere
@@ -38,6 +38,26 @@
 	X(anomaly, "the message breaks its protocol's rules")                                      \
 	X(from_server, "the connection's server began it: a push, or a question to the client")
 
+/* What can be around a packet: X(id, "name in records", meaning). */
+#define TUNNEL_LIST(X)                                                                             \
+	X(mpls, "mpls", "a label stack; the id is the innermost label")                            \
+	X(pppoe, "pppoe", "a PPPoE session")                                                       \
+	X(gre, "gre", "GRE; the id is the key, where there is one")                                \
+	X(nvgre, "nvgre", "NVGRE; the id is the virtual subnet")                                   \
+	X(pptp, "pptp", "enhanced GRE of PPTP; the id is the call")                                \
+	X(erspan, "erspan", "ERSPAN I, II or III; the id is the session, which type I has not")    \
+	X(vxlan, "vxlan", "VXLAN")                                                                 \
+	X(vxlan_gpe, "vxlan-gpe", "VXLAN with any payload")                                        \
+	X(geneve, "geneve", "GENEVE")                                                              \
+	X(gtp, "gtp", "GTP-U; the id is the TEID")                                                 \
+	X(l2tp, "l2tp", "L2TP version 2; the id is the tunnel's, then the session's 16 bits")      \
+	X(teredo, "teredo", "Teredo: IPv6 in UDP")                                                 \
+	X(ipip, "ipip", "IPv4 in IPv4")                                                            \
+	X(ip4in6, "4in6", "IPv4 in IPv6")                                                          \
+	X(ip6in4, "6in4", "IPv6 in IPv4")                                                          \
+	X(ip6in6, "6in6", "IPv6 in IPv6")                                                          \
+	X(etherip, "etherip", "Ethernet in IP")
+
 #define WORD_ENUM_OUTCOME(name, meaning) OUTCOME_##name,
 #define WORD_ENUM_WHY(name, meaning)     WHY_##name,
 #define WORD_ENUM_FLAG(name, meaning)    FLAG_BIT_##name,
@@ -48,11 +68,15 @@ enum why { WHY_LIST(WORD_ENUM_WHY) WHY_COUNT, WHY_none = 255 };
 enum flag_bit { FLAG_LIST(WORD_ENUM_FLAG) FLAG_COUNT };
 enum flag { FLAG_LIST(WORD_ENUM_MASK) };
 
+#define WORD_ENUM_TUNNEL(id, name, meaning) TUNNEL_##id,
+enum tunnel_type { TUNNEL_LIST(WORD_ENUM_TUNNEL) TUNNEL_COUNT };
+
 /* The names, for text. NULL for a number that is not in the list. */
 const char *outcome_name(unsigned outcome);
 const char *why_name(unsigned why);
 const char *flag_name(unsigned bit);
 const char *flag_meaning(unsigned bit);
 const char *why_meaning(unsigned why);
+const char *tunnel_name(unsigned type);
 
 #endif

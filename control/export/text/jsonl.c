@@ -1,9 +1,9 @@
 /* jsonl - one JSON object per record and line, keys in the order users were promised.
  *
  *     envelope   type outcome why proto version ts latency_ns conn index stream client server vlan
- * iface frames run worker seq error flags request    method target head_bytes body_bytes
- * duration_ns, the protocol's own fields, body response   code   head_bytes body_bytes duration_ns,
- * the protocol's own fields, body
+ *                outer iface frames run worker seq error flags
+ *     request    method target head_bytes body_bytes duration_ns, the protocol's own fields, body
+ *     response   code   head_bytes body_bytes duration_ns, the protocol's own fields, body
  *
  * Text that is not valid UTF-8 shows U+FFFD for each bad byte, and `<key>_b64` follows with
  * the exact bytes; a pair gets its value's base64 as a third element, and its name's as a
@@ -319,19 +319,49 @@ static char *put_endpoint(char *at, const uint8_t ip[16], unsigned version, uint
 	return at;
 }
 
-static char *put_vlan(char *at, const struct record *r)
+static char *put_vlan(char *at, const uint16_t vlan[RECORD_VLANS])
 {
 	const uint16_t present = 0x8000;
 
-	if (likely(((r->vlan[0] | r->vlan[1]) & present) == 0))
+	if (likely(((vlan[0] | vlan[1]) & present) == 0))
 		return at;
 	at = json_literal(at, ",\"vlan\":[");
 	for (unsigned i = 0; i < RECORD_VLANS; i++) {
-		if ((r->vlan[i] & present) == 0)
+		if ((vlan[i] & present) == 0)
 			continue;
-		at = json_digits(at, r->vlan[i] & 0xfff);
+		at = json_digits(at, vlan[i] & 0xfff);
 		*at++ = ',';
 	}
+	return close_with(at, ']');
+}
+
+static char *put_tunnel(char *at, const struct record_tunnel *t)
+{
+	const char *name = tunnel_name(t->type);
+
+	at = json_literal(at, "{\"type\":\"");
+	at = json_raw(at, name, strlen(name));
+	*at++ = '"';
+	if (t->has_id)
+		at = json_number(json_literal(at, ",\"id\":"), t->id);
+	if (t->ip_version != 0) {
+		at = json_address(json_literal(at, ",\"src\":\""), t->src, t->ip_version);
+		at = json_address(json_literal(at, "\",\"dst\":\""), t->dst, t->ip_version);
+		*at++ = '"';
+	}
+	at = put_vlan(at, t->vlan);
+	*at++ = '}';
+	*at++ = ',';
+	return at;
+}
+
+static char *put_outer(char *at, const struct record *r)
+{
+	if (likely(r->tunnels == 0))
+		return at;
+	at = json_literal(at, ",\"outer\":[");
+	for (uint32_t i = 0; i < r->tunnels; i++)
+		at = put_tunnel(at, &record_tunnels(r)[i]);
 	return close_with(at, ']');
 }
 
@@ -412,7 +442,8 @@ static char *put_envelope(char *at, struct text *t, const struct record *r,
 	at = put_endpoint(at, r->client_ip, r->ip_version, r->client_port);
 	at = json_literal(at, ",\"server\":");
 	at = put_endpoint(at, r->server_ip, r->ip_version, r->server_port);
-	at = put_vlan(at, r);
+	at = put_vlan(at, r->vlan);
+	at = put_outer(at, r);
 	at = put_iface(at, r, origin);
 	at = put_frames(at, r);
 	memcpy(at, origin->envelope, sizeof(origin->envelope));

@@ -427,7 +427,7 @@ static void two_of_the_largest_heads_fit_one_record(void **state)
 	assert_non_null(field_of(rec, RECORD_REQUEST, FIELD_TARGET));
 	assert_non_null(field_of(rec, RECORD_RESPONSE, FIELD_CODE));
 	rig_forget(r);
-	post.text_bytes = s.head_bytes - 1024;
+	post.text_bytes = s.head_bytes - 3072;
 	C("target\n\n");
 	S("200\n\n");
 	rec = hear(r);
