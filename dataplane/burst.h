@@ -2,7 +2,7 @@
  *
  *     rx       frame, caplen, wire bytes, time, number, interface, link type
  *     filter   dropped packets leave the burst here (the rest moves up)
- *     decode   key, side, TCP fields, where the payload is
+ *     decode   key, side, TCP fields, where the payload is, the tunnels around it
  *     flow     the flow
  *
  * A packet that goes no further is taken out of `packet[]` by the stage that
@@ -11,7 +11,8 @@
  * earlier one has refused.
  *
  * Memory: `frame` and `payload` are borrowed until rx_give_back(); for a datagram put
- *         together from fragments they belong to decode until its next burst.
+ *         together from fragments `payload` belongs to decode until its next burst, and so does
+ *         `path`.
  */
 #ifndef DATAPLANE_BURST_H
 #define DATAPLANE_BURST_H
@@ -77,6 +78,7 @@ enum tcp_flag {
 };
 
 struct flow;
+struct path;
 
 struct packet {
 	/* rx */
@@ -95,13 +97,16 @@ struct packet {
 	uint8_t side;      /* enum side of flow/key.h: which endpoint of the key sent this */
 	uint8_t tcp_flags; /* enum tcp_flag */
 	uint16_t window;   /* as on the wire, unscaled */
+	uint16_t ip_id;    /* the identification of IPv4; 0 of IPv6 */
 	uint32_t seq, ack;
 	const uint8_t *payload;
 	uint32_t payload_bytes;          /* by the IP length: on the wire */
 	uint32_t payload_captured_bytes; /* <= payload_bytes; the rest was cut by the snap length */
 	const uint8_t *tcp_options;
 	uint8_t tcp_option_bytes;
-	uint64_t hash; /* of key, keyed */
+	const struct path *path; /* the tunnels around it (flow/path.h); NULL: none. Borrowed as
+				    `payload` of a datagram is */
+	uint64_t hash;           /* of key, keyed */
 	struct flow_key key;
 
 	/* flow */

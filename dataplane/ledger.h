@@ -44,6 +44,7 @@
 	X(malformed_tcp_header,  PACKETS, OUT, "malformed", "tcp_header", "TCP header cut short or impossible") \
 	X(malformed_udp_header,  PACKETS, OUT, "malformed", "udp_header", "UDP header cut short or its length impossible") \
 	X(malformed_l4_checksum, PACKETS, OUT, "malformed", "l4_checksum", "TCP or UDP checksum wrong (--checksum on)") \
+	X(malformed_tunnel,      PACKETS, OUT, "malformed", "tunnel", "tunnel header cut short or impossible, or its checksum wrong (--checksum on)") \
 	X(malformed_too_deep,    PACKETS, OUT, "malformed", "too_deep", "more headers inside each other than the limits allow") \
 	X(passed_arp,            PACKETS, OUT, "passed_over", "arp", "ARP") \
 	X(passed_not_ip,         PACKETS, OUT, "passed_over", "not_ip", "neither IPv4 nor IPv6") \
@@ -123,6 +124,8 @@
 	X(packets_cut,           NONE, BESIDE, "packets_cut", "", "packets shortened by the snap length") \
 	X(fragments_expired,     NONE, BESIDE, "fragments_expired", "", "datagrams given up incomplete") \
 	X(fragments_overlapping, NONE, BESIDE, "fragments_overlapping", "", "IPv4 fragments overlapping another; first copy wins") \
+	X(paths_forgotten,       NONE, BESIDE, "paths_forgotten", "", "flows whose records do not name their tunnels: over --tunnel-paths or --worker-memory") \
+	X(copies_forgotten,      NONE, BESIDE, "copies_forgotten", "", "packets forgotten before the time of --dedup was over: over --dedup-packets") \
 	X(ports_in_use_again,    NONE, BESIDE, "connections_reopened", "", "new connections on a tuple already known") \
 	X(flows_made,            NONE, BESIDE, "flows_made", "", "flows made") \
 	X(flows_expired,         NONE, BESIDE, "flows_expired", "", "flows that ended by time") \

@@ -44,6 +44,10 @@ static struct decode_settings decode_settings(const struct settings *s, struct h
 		.checksum = s->checksum != 0,
 		.extension_headers = (uint32_t)s->extension_headers,
 		.encapsulations = (uint32_t)s->encapsulations,
+		.key_without_vlan = s->flow_key == FLOW_KEY_5tuple || s->dedup_ns != 0,
+		.key_without_tunnels = s->flow_key == FLOW_KEY_5tuple,
+		.dedup_ns = s->dedup_ns,
+		.dedup_packets = (uint32_t)s->dedup_packets,
 		.fragment_bytes = s->fragment_bytes,
 		.fragments_per_datagram = (uint32_t)s->fragments_per_datagram,
 		.fragment_timeout_ns = s->fragment_timeout_ns,
@@ -59,7 +63,8 @@ static struct decode_settings decode_settings(const struct settings *s, struct h
 	};
 }
 
-static struct flow_settings flow_settings(const struct settings *s, uint32_t worker)
+static struct flow_settings flow_settings(const struct settings *s, struct hash_key key,
+					  uint32_t worker, struct arena *arena)
 {
 	return (struct flow_settings){
 		.flows = (uint32_t)s->flows,
@@ -70,6 +75,9 @@ static struct flow_settings flow_settings(const struct settings *s, uint32_t wor
 				[FLOW_UDP] = s->udp_timeout_ns },
 		.worker = worker,
 		.workers = (uint32_t)s->workers,
+		.paths = (uint32_t)s->tunnel_paths,
+		.hash_key = key,
+		.arena = arena,
 	};
 }
 
@@ -216,7 +224,7 @@ static int make_worker(struct dataplane *d, struct worker *w, uint32_t number, s
 {
 	const struct settings *s = d->settings;
 	struct decode_settings decode = decode_settings(s, key, number);
-	struct flow_settings flow = flow_settings(s, number);
+	struct flow_settings flow = flow_settings(s, key, number, &w->arena);
 	struct reassembly_settings reassembly = reassembly_settings(s);
 	struct host_settings host = host_settings(s);
 	struct pair_settings pair = { .open_requests = (uint32_t)s->open_requests,
@@ -225,7 +233,8 @@ static int make_worker(struct dataplane *d, struct worker *w, uint32_t number, s
 				      .stop = s->until == STAGE_dissect };
 	struct emit_settings emit = { .waits = !d->live,
 				      .cut = s->until == STAGE_emit,
-				      .stop_pair = s->until == STAGE_pair };
+				      .stop_pair = s->until == STAGE_pair,
+				      .flows = &w->flow };
 	struct rx_error error = { "" };
 	int err;
 
@@ -255,7 +264,7 @@ static int make_worker(struct dataplane *d, struct worker *w, uint32_t number, s
 	}
 	err = decode_init(&w->decode, &decode, &w->arena, &w->counters);
 	if (err < 0)
-		return say(EXIT_SOURCE, "memory for fragments", err);
+		return say(EXIT_SOURCE, "memory for fragments and copies", err);
 	err = flow_init(&w->flow, &flow, &w->counters, &w->clock, reassembly_close, &w->reassembly);
 	if (err < 0)
 		return say(EXIT_SOURCE, "memory for the flow table", err);

@@ -158,6 +158,27 @@ static void write_stage(const struct option *o, const struct settings *s, FILE *
 	fprintf(to, "%s = %s\n", o->name, stage_name(s->until));
 }
 
+#define FLOW_KEY_NAME(id, name) name,
+static const char *const flow_keys[] = { FLOW_KEY_LIST(FLOW_KEY_NAME) };
+
+static int read_flow_key(const struct option *o, const char *text, struct settings *s,
+			 struct option_error *err)
+{
+	(void)o;
+	for (uint32_t i = 0; i < FLOW_KEY_COUNT; i++) {
+		if (strcmp(text, flow_keys[i]) == 0) {
+			s->flow_key = i;
+			return 0;
+		}
+	}
+	return refuse(err, "must be full or 5tuple");
+}
+
+static void write_flow_key(const struct option *o, const struct settings *s, FILE *to)
+{
+	fprintf(to, "%s = %s\n", o->name, flow_keys[s->flow_key]);
+}
+
 static int read_quiet(const struct option *o, const char *text, struct settings *s,
 		      struct option_error *err)
 {
@@ -567,6 +588,8 @@ const struct option options[] = {
 	  .help = "what `weir ctl --name` calls this capture (default: made up)" },
 	{ .name = "user", .argument = "USER", .read = read_text, .write = write_text, TEXT_MEMBER(user),
 	  .help = "whom both daemons become before the first packet, when root (default: who called sudo, else weir, else nobody)" },
+	{ .name = "flow-key", .argument = "full|5tuple", .read = read_flow_key, .write = write_flow_key,
+	  .help = "what makes a flow: full takes VLAN ids and tunnel ids into account, 5tuple does not (default full)" },
 	{ .name = "until", .argument = "STAGE", .read = read_stage, .write = write_stage,
 	  .help = "cut the pipeline after this stage: rx decode flow reassembly dissect pair emit drain format normal (default normal)" },
 	{ .name = "dissectors", .argument = "LIST", .read = read_dissectors, .write = write_dissectors, .clear = clear_dissectors,

@@ -1,38 +1,101 @@
 /* decode - headers found, offsets noted. */
 #include "dataplane/decode/decode.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/ensure.h"
+#include "dataplane/decode/dedup.h"
 #include "dataplane/decode/fragment.h"
 #include "dataplane/decode/ip.h"
 #include "dataplane/decode/l4.h"
 #include "dataplane/decode/link.h"
+#include "dataplane/decode/tunnel.h"
 
 enum { PREFETCH_AHEAD = 4 };
 static_assert(BURST_PACKETS <= 64, "decode_headers() keeps one bit per packet in a word");
 
+/* Room for as many tunnels as there may be headers around a packet. */
+static uint32_t path_room(const struct decode_settings *s)
+{
+	return (uint32_t)(sizeof(struct path) + s->encapsulations * sizeof(struct record_tunnel));
+}
+
 int decode_init(struct decode *d, const struct decode_settings *s, struct arena *arena,
 		struct counters *counters)
 {
-	struct fragments *fragments;
+	int err;
 
 	ENSURE(s->workers > 0 && s->worker < s->workers);
-
-	int err = fragments_new(s, arena, counters, &fragments);
-
-	if (err < 0)
-		return err;
+	ENSURE(s->encapsulations <= RECORD_TUNNELS_MAX);
 	*d = (struct decode){
-		.settings = *s, .counters = counters, .arena = arena, .fragments = fragments
+		.settings = *s, .counters = counters, .arena = arena, .path_room = path_room(s)
 	};
-	return 0;
+	err = fragments_new(s, arena, counters, &d->fragments);
+	if (err == 0 && s->dedup_ns != 0)
+		err = dedup_new(s, arena, counters, &d->dedup);
+	if (err == 0) {
+		d->paths = arena_take(arena, (size_t)d->path_room * BURST_PACKETS);
+		err = d->paths == NULL ? -ENOMEM : 0;
+	}
+	if (err < 0)
+		decode_fini(d);
+	return err;
 }
 
 void decode_fini(struct decode *d)
 {
+	if (d->paths != NULL)
+		arena_give(d->arena, d->paths, (size_t)d->path_room * BURST_PACKETS);
+	d->paths = NULL;
+	dedup_free(d->dedup, d->arena);
+	d->dedup = NULL;
 	fragments_free(d->fragments);
 	d->fragments = NULL;
 }
+
+/* ---- paths ---- */
+
+/* The packet's path, empty at first. */
+static struct path *path_of(struct decode *d, struct packet *p)
+{
+	struct path *path = (void *)(d->paths + (size_t)d->path * d->path_room);
+
+	if (p->path == NULL) {
+		*path = (struct path){ .count = 0 };
+		p->path = path;
+	}
+	return path;
+}
+
+struct record_tunnel *decode_around(struct decode *d, struct packet *p, enum tunnel_type type)
+{
+	struct path *path = path_of(d, p);
+	struct record_tunnel *t = &path->tunnel[path->count++];
+
+	*t = (struct record_tunnel){ .type = (uint8_t)type };
+	return t;
+}
+
+/* The key takes of what is around what it may, and the path keeps the rest. */
+static __attribute__((noinline)) void finish_path(struct decode *d, struct packet *p)
+{
+	static const uint16_t none[VLAN_DEPTH];
+	struct path *path;
+
+	if (p->path == NULL && memcmp(p->key.vlan, none, sizeof(none)) == 0)
+		return;
+	path = path_of(d, p);
+	memcpy(path->vlan, p->key.vlan, sizeof(path->vlan));
+	if (d->settings.key_without_vlan)
+		memset(p->key.vlan, 0, sizeof(p->key.vlan));
+	if (!d->settings.key_without_tunnels)
+		p->key.outer = path_outer(path, d->settings.hash_key);
+	d->path++;
+}
+
+/* ---- headers ---- */
 
 /* Link and IP headers; C_datagrams_completed if a datagram takes the packet's place. */
 static enum counter decode_network(struct decode *d, struct packet *p, struct ip_packet *ip)
@@ -41,19 +104,45 @@ static enum counter decode_network(struct decode *d, struct packet *p, struct ip
 	struct layer l;
 
 	fragments_clock(d->fragments, p->ts_ns);
+	d->depth = 0;
+	p->path = NULL;
 
-	enum counter fate = link_decode(&d->settings, p, &l, &version);
+	enum counter fate = link_decode(d, p, &l, &version);
 
 	if (unlikely(fate != C_to_flow))
 		return fate;
 	return ip_decode(d, p, l, version, ip);
 }
 
-static enum counter decode_datagram(struct decode *d, struct packet *p, struct ip_packet *ip)
+/* From an IP packet that is not TCP through all tunnels to one that is none; returns as
+ * decode_network() does. Not inline: most packets never come here. */
+static __attribute__((noinline)) enum counter decode_inside(struct decode *d, struct packet *p,
+							    struct ip_packet *ip)
 {
-	enum counter fate = ip_resume(d, p, ip);
+	for (;;) {
+		struct tunnel_inside inside;
+		enum ip_version version;
+		struct layer l;
+		enum counter fate = l4_decode(&d->settings, p, ip);
 
-	return fate == C_to_flow ? l4_decode(&d->settings, p, ip) : fate;
+		if (ip->protocol == IPPROTO_TCP ||
+		    (fate != C_to_flow && fate != C_passed_ip_protocol))
+			return fate;
+		if (!tunnel_open(d, p, ip, &inside, &fate))
+			return fate;
+		fate = link_inside(d, p, inside.ethertype, inside.layer, &l, &version);
+		if (fate == C_to_flow)
+			fate = ip_decode(d, p, l, version, ip);
+		if (fate != C_to_flow)
+			return fate;
+	}
+}
+
+static enum counter decode_transport(struct decode *d, struct packet *p, struct ip_packet *ip)
+{
+	if (likely(ip->protocol == IPPROTO_TCP))
+		return l4_decode(&d->settings, p, ip);
+	return decode_inside(d, p, ip);
 }
 
 static void finish_key(struct decode *d, struct packet *p)
@@ -82,21 +171,39 @@ static void count_end(struct decode *d, const struct packet *p, enum counter fat
 	d->counters->value[fate]++;
 }
 
+/* The datagram that the packet completed takes its place, and what was read of it before ends as a
+ * fragment. Several times, where tunnels are in fragments that are in tunnels. */
+static __attribute__((noinline)) enum counter
+decode_datagrams(struct decode *d, struct packet *p, struct ip_packet *ip, bool *is_datagram)
+{
+	enum counter fate;
+
+	do {
+		count_end(d, p, C_fragment_kept, *is_datagram);
+		*is_datagram = true;
+		fate = ip_resume(d, p, ip);
+		if (fate == C_to_flow)
+			fate = decode_transport(d, p, ip);
+	} while (fate == C_datagrams_completed);
+	return fate;
+}
+
 /* Every header of one packet; what ends is counted. Returns: does it go on? */
 static bool decode_packet(struct decode *d, struct packet *p, bool *ret_is_datagram)
 {
 	struct ip_packet ip;
 	enum counter fate = decode_network(d, p, &ip);
 
-	*ret_is_datagram = fate == C_datagrams_completed;
-	if (likely(fate == C_to_flow)) {
-		fate = l4_decode(&d->settings, p, &ip);
-	} else if (fate == C_datagrams_completed) {
-		count_end(d, p, C_fragment_kept, false);
-		fate = decode_datagram(d, p, &ip);
-	}
+	*ret_is_datagram = false;
 	if (likely(fate == C_to_flow))
+		fate = decode_transport(d, p, &ip);
+	if (unlikely(fate == C_datagrams_completed))
+		fate = decode_datagrams(d, p, &ip, ret_is_datagram);
+	if (likely(fate == C_to_flow)) {
+		if (unlikely(p->path != NULL || d->settings.key_without_vlan))
+			finish_path(d, p);
 		return true;
+	}
 	count_end(d, p, fate, *ret_is_datagram);
 	return false;
 }
@@ -155,7 +262,10 @@ static void decode_keys(struct decode *d, struct burst *b, uint64_t datagrams)
 void decode_burst(struct decode *d, struct burst *b)
 {
 	fragments_release(d->fragments);
+	d->path = 0;
 	decode_keys(d, b, decode_headers(d, b));
+	if (unlikely(d->dedup != NULL))
+		dedup_burst(d->dedup, b);
 }
 
 enum counter decode_one(struct decode *d, struct packet *p)
@@ -163,14 +273,21 @@ enum counter decode_one(struct decode *d, struct packet *p)
 	struct ip_packet ip;
 
 	fragments_release(d->fragments);
+	d->path = 0;
 
 	enum counter fate = decode_network(d, p, &ip);
 
 	if (fate == C_to_flow)
-		fate = l4_decode(&d->settings, p, &ip);
-	else if (fate == C_datagrams_completed)
-		fate = decode_datagram(d, p, &ip);
-	if (fate == C_to_flow)
-		finish_key(d, p);
+		fate = decode_transport(d, p, &ip);
+	while (fate == C_datagrams_completed) {
+		fate = ip_resume(d, p, &ip);
+		if (fate == C_to_flow)
+			fate = decode_transport(d, p, &ip);
+	}
+	if (fate != C_to_flow)
+		return fate;
+	if (p->path != NULL || d->settings.key_without_vlan)
+		finish_path(d, p);
+	finish_key(d, p);
 	return fate;
 }

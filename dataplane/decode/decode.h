@@ -1,6 +1,8 @@
 /* decode - headers found, offsets noted.
  *
  *     link type -> [VLAN tags] -> IPv4 | IPv6 + extension headers -> [fragments] -> TCP | UDP
+ *                      ^                                                    |
+ *                      └───────────────── tunnel.h <────────────────────────┘
  *
  * Each packet leaves decode with its key, side, TCP fields and payload, or it
  * leaves the burst with one line of the ledger. Nothing here trusts a length that
@@ -22,8 +24,14 @@
  * workers, or for packets that reach a flow flow_key_spread() % workers. Packets of other workers'
  * flows leave the burst uncounted.
  *
+ * Tunnels are opened one after the other, without recursion, until a packet is found that is none;
+ * what ends, ends by what is innermost. A datagram put together may hold a tunnel, and a tunnel
+ * fragments of its own, which are kept apart by all that is around them.
+ *
+ * Copies: with --dedup what a worker has seen before (dedup.h) leaves the burst as `duplicate`.
+ *
  * Threads: the worker. Memory: datagrams under assembly come from the worker's arena, capped; a
- *          completed one is borrowed by the burst until the next decode_burst().
+ *          completed one is borrowed by the burst until the next decode_burst(), and so are paths.
  */
 #ifndef DATAPLANE_DECODE_DECODE_H
 #define DATAPLANE_DECODE_DECODE_H
@@ -36,7 +44,11 @@
 struct decode_settings {
 	bool checksum;              /* verify IPv4, TCP and UDP checksums */
 	uint32_t extension_headers; /* IPv6, per packet, at most */
-	uint32_t encapsulations;    /* VLAN tags and other headers around, at most */
+	uint32_t encapsulations;    /* VLAN tags, label stacks and tunnels around, at most */
+	bool key_without_vlan;      /* the flow key: VLAN ids are left out */
+	bool key_without_tunnels;   /* ids of tunnels are left out */
+	uint64_t dedup_ns;          /* 0: copies are not looked for */
+	uint32_t dedup_packets;     /* remembered for it */
 	uint64_t fragment_bytes;    /* all datagrams under assembly */
 	uint32_t fragments_per_datagram;
 	uint64_t fragment_timeout_ns;
@@ -49,12 +61,18 @@ struct decode_settings {
 };
 
 struct fragments;
+struct dedup;
 
 struct decode {
 	struct decode_settings settings;
 	struct counters *counters;
 	struct arena *arena;
 	struct fragments *fragments;
+	struct dedup *dedup; /* NULL: copies are not looked for */
+	uint32_t depth;      /* headers around the packet under way, so far */
+	uint32_t path;       /* where its path goes, if it gets one */
+	uint32_t path_room;  /* bytes of one path */
+	uint8_t *paths;      /* one for each packet of a burst */
 };
 
 /* decode_init - Returns: 0, -ENOMEM. decode_fini() accepts a zeroed decode. */

@@ -42,7 +42,8 @@ struct fragment_key {
 	uint16_t vlan[VLAN_DEPTH];
 	uint8_t protocol; /* IPv4; 0 for IPv6, where the id is enough (RFC 8200 4.5) */
 	uint8_t ip_version;
-	uint16_t zero[3];
+	uint16_t zero;
+	uint32_t way; /* path_way() of the tunnels around it; 0: none */
 };
 static_assert(sizeof(struct fragment_key) == 48, "hashed and compared as six words, so no padding");
 

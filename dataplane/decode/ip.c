@@ -45,6 +45,8 @@ static enum counter fragment_decode(struct decode *d, const struct packet *p, st
 	memcpy(part->key.address, p->key.address, sizeof(part->key.address));
 	memcpy(part->key.vlan, p->key.vlan, sizeof(part->key.vlan));
 	part->key.ip_version = p->key.ip_version;
+	if (p->path != NULL)
+		part->key.way = path_way(p->path, d->settings.hash_key);
 	part->payload = ip->payload;
 
 	enum counter fate = fragments_add(d->fragments, p, part, &ip->payload, &ip->protocol);
@@ -77,6 +79,7 @@ static enum counter ip4_decode(struct decode *d, struct packet *p, struct layer 
 		return C_malformed_ip_checksum;
 
 	start_key(&p->key, IP_VERSION_4);
+	p->ip_id = be16_at(at + 4);
 	set_address4(p->key.address[0], at + 12);
 	set_address4(p->key.address[1], at + 16);
 	layer_advance(&l, header_bytes);
@@ -185,6 +188,7 @@ static enum counter ip6_decode(struct decode *d, struct packet *p, struct layer 
 	uint32_t payload_bytes = be16_at(at + 4);
 
 	start_key(&p->key, IP_VERSION_6);
+	p->ip_id = 0;
 	memcpy(p->key.address, at + 8, sizeof(p->key.address));
 	layer_advance(&l, IP6_BYTES);
 	if (likely(payload_bytes != 0))

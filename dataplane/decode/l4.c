@@ -6,6 +6,7 @@
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/decode/checksum.h"
+#include "dataplane/decode/tunnel.h"
 #include "dataplane/shm/settings.h"
 
 enum { TCP_BYTES = 20, TCP_FLAG_MASK = 0x3f, UDP_BYTES = 8 };
@@ -120,7 +121,9 @@ static enum counter udp_decode(const struct decode_settings *s, struct packet *p
 	if (unlikely(ignored(s, &p->key)))
 		return C_passed_ignored_port;
 
-	bool unused = be16_at(at + 6) == 0 && p->key.ip_version == 4; /* RFC 768 */
+	/* RFC 768; over IPv6 only tunnels may do without (RFC 6935). */
+	bool unused = be16_at(at + 6) == 0 &&
+		      (p->key.ip_version == 4 || tunnel_port(p->key.port[1]));
 
 	if (unlikely(s->checksum) && !unused && !checksum_right(p, ip, l))
 		return C_malformed_l4_checksum;

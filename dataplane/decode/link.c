@@ -4,21 +4,27 @@
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/compiler.h"
 
-enum ethertype {
-	ETHERTYPE_IPV4 = 0x0800,
+enum {
 	ETHERTYPE_ARP = 0x0806,
 	ETHERTYPE_VLAN = 0x8100,
-	ETHERTYPE_IPV6 = 0x86dd,
+	ETHERTYPE_MPLS_MULTICAST = 0x8848,
+	ETHERTYPE_PPPOE = 0x8864,
 	ETHERTYPE_QINQ = 0x88a8,
 	ETHERTYPE_QINQ_OLD = 0x9100,
-	ETHERTYPE_MIN = 0x0600, /* IEEE 802.3 3.2.6: below is a length, LLC follows */
 };
 
-enum ppp_protocol { PPP_IPV4 = 0x0021, PPP_IPV6 = 0x0057 };
+enum ppp_protocol { PPP_IPV4 = 0x0021, PPP_IPV6 = 0x0057, PPP_MPLS = 0x0281 };
+
+enum mpls_label { MPLS_LABEL_GENERIC_CHANNEL = 13 }; /* RFC 5586 */
 
 enum {
 	ETHERNET_BYTES = 14,
+	ETHERTYPE_AT = 12,
 	VLAN_TAG_BYTES = 4,
+	MPLS_BYTES = 4,
+	CONTROL_WORD_BYTES = 4,
+	IP4_BYTES = 20,
+	IP6_BYTES = 40,
 	VLAN_ID_MASK = 0x0fff,
 	LLC_BYTES = 3,
 	SNAP_BYTES = 8,
@@ -34,10 +40,11 @@ enum {
 
 /* What the link headers have led to so far. */
 struct link {
-	const struct decode_settings *settings;
+	struct decode *decode;
 	struct packet *packet;
 	struct layer layer;
 	enum ip_version version;
+	uint32_t ids; /* VLAN ids that the packet's key has */
 };
 
 static uint16_t le16_at(const uint8_t *p)
@@ -80,36 +87,239 @@ static enum counter llc(struct link *k, uint16_t *ret_ethertype)
 	return C_to_flow;
 }
 
-/* Takes a VLAN tag off; `tags` have been before it. */
-static enum counter vlan(struct link *k, uint32_t tags, uint32_t *ids, uint16_t *ret_ethertype)
+/* Takes a VLAN tag off. */
+static enum counter vlan(struct link *k, uint16_t *ret_ethertype)
 {
-	if (tags >= k->settings->encapsulations)
+	if (!decode_deeper(k->decode))
 		return C_malformed_too_deep;
 	if (k->layer.captured_bytes < VLAN_TAG_BYTES)
 		return C_malformed_link;
 
 	uint16_t id = be16_at(k->layer.at) & VLAN_ID_MASK;
 
-	if (id != 0 && *ids < VLAN_DEPTH)
-		k->packet->key.vlan[(*ids)++] = VLAN_PRESENT | id;
+	if (id != 0 && k->ids < VLAN_DEPTH)
+		k->packet->key.vlan[k->ids++] = VLAN_PRESENT | id;
 	*ret_ethertype = be16_at(k->layer.at + 2);
 	layer_advance(&k->layer, VLAN_TAG_BYTES);
 	return C_to_flow;
 }
 
-static enum counter ethertype_decode(struct link *k, uint16_t ethertype)
+/* ---- what is behind labels ---- */
+
+static bool is_ip4(const struct layer *l)
 {
-	uint32_t ids = 0;
+	const uint8_t *at = l->at;
+
+	if (l->wire_bytes < IP4_BYTES)
+		return false;
+	if (l->captured_bytes < IP4_BYTES)
+		return true;
+
+	uint32_t header_bytes = (at[0] & 15u) * 4, total_bytes = be16_at(at + 2);
+
+	return header_bytes >= IP4_BYTES && total_bytes <= l->wire_bytes &&
+	       (total_bytes == 0 || total_bytes >= header_bytes);
+}
+
+/* Without a length it is a jumbogram, whose first header is hop-by-hop, or has nothing to carry. */
+static bool is_ip6(const struct layer *l)
+{
+	enum { HOP_BY_HOP = 0, NOTHING = 59 };
+	const uint8_t *at = l->at;
+
+	if (l->wire_bytes < IP6_BYTES)
+		return false;
+	if (l->captured_bytes < IP6_BYTES)
+		return true;
+	if (be16_at(at + 4) == 0)
+		return at[6] == HOP_BY_HOP || at[6] == NOTHING;
+	return be16_at(at + 4) <= l->wire_bytes - IP6_BYTES;
+}
+
+bool link_is_ip(const struct layer *l)
+{
+	if (l->captured_bytes == 0)
+		return l->wire_bytes >= IP4_BYTES;
+	if (l->at[0] >> 4 == 6)
+		return is_ip6(l);
+	return l->at[0] >> 4 == 4 && is_ip4(l);
+}
+
+/* Can the frame whose ethertype is at `type_at` be one? */
+static bool is_frame(const struct layer *l, uint32_t type_at)
+{
+	struct layer inside = *l;
+
+	if (l->wire_bytes < type_at + 2)
+		return false;
+	if (l->captured_bytes < type_at + 2)
+		return true;
+	layer_advance(&inside, type_at + 2);
+	return link_is_called(&inside, be16_at(l->at + type_at));
+}
+
+/* IEEE 802.2, of `bytes`: both ends of what bridges and routers say are called alike. */
+static bool is_llc(const struct layer *l, uint16_t bytes)
+{
+	if (bytes < LLC_BYTES || bytes > l->wire_bytes)
+		return false;
+	return l->captured_bytes < 2 || l->at[0] == l->at[1];
+}
+
+bool link_is_called(const struct layer *l, uint16_t ethertype)
+{
+	switch (ethertype) {
+	case ETHERTYPE_IPV4:
+	case ETHERTYPE_IPV6:
+		return link_is_ip(l) && (l->captured_bytes == 0 ||
+					 (l->at[0] >> 4 == 4) == (ethertype == ETHERTYPE_IPV4));
+	case ETHERTYPE_FRAME: return is_frame(l, ETHERTYPE_AT);
+	case ETHERTYPE_ARP:
+	case ETHERTYPE_VLAN:
+	case ETHERTYPE_QINQ:
+	case ETHERTYPE_QINQ_OLD:
+	case ETHERTYPE_MPLS:
+	case ETHERTYPE_MPLS_MULTICAST:
+	case ETHERTYPE_PPPOE: return l->wire_bytes >= MPLS_BYTES;
+	default: return ethertype < ETHERTYPE_MIN && is_llc(l, ethertype);
+	}
+}
+
+/* An Ethernet frame inside: its tags are those that count. */
+static enum counter frame_inside(struct link *k, uint16_t *ret_ethertype)
+{
+	if (k->layer.captured_bytes < ETHERNET_BYTES)
+		return C_malformed_link;
+	memset(k->packet->key.vlan, 0, sizeof(k->packet->key.vlan));
+	k->ids = 0;
+	*ret_ethertype = be16_at(k->layer.at + ETHERTYPE_AT);
+	layer_advance(&k->layer, ETHERNET_BYTES);
+	return C_to_flow;
+}
+
+/* A pseudowire (RFC 4448), with or without a control word. */
+static enum counter pseudowire(struct link *k, struct record_tunnel *tunnel,
+			       uint16_t *ret_ethertype)
+{
+	const struct layer *l = &k->layer;
+
+	if (l->captured_bytes >= CONTROL_WORD_BYTES && be16_at(l->at) == 0 &&
+	    is_frame(l, CONTROL_WORD_BYTES + ETHERTYPE_AT))
+		layer_advance(&k->layer, CONTROL_WORD_BYTES);
+	else if (!is_frame(l, ETHERTYPE_AT))
+		return C_passed_not_ip;
+	memcpy(tunnel->vlan, k->packet->key.vlan, sizeof(tunnel->vlan));
+	return frame_inside(k, ret_ethertype);
+}
+
+/* Takes a stack of labels off; *ret_label is the innermost. */
+static enum counter labels(struct link *k, uint32_t *ret_label)
+{
+	for (uint32_t i = 0; i < MPLS_LABELS_MAX; i++) {
+		if (k->layer.captured_bytes < MPLS_BYTES)
+			return C_malformed_link;
+
+		uint32_t entry = be32_at(k->layer.at);
+
+		layer_advance(&k->layer, MPLS_BYTES);
+		*ret_label = entry >> 12;
+		if ((entry >> 8 & 1) != 0)
+			return C_to_flow;
+	}
+	return C_malformed_too_deep;
+}
+
+static __attribute__((noinline)) enum counter mpls(struct link *k, uint16_t *ret_ethertype)
+{
+	struct record_tunnel *tunnel;
+	uint32_t label = 0;
 	enum counter fate;
 
-	for (uint32_t tags = 0;;) {
+	if (!decode_deeper(k->decode))
+		return C_malformed_too_deep;
+	fate = labels(k, &label);
+	if (fate != C_to_flow)
+		return fate;
+	if (label == MPLS_LABEL_GENERIC_CHANNEL)
+		return C_passed_not_ip;
+	if (k->layer.captured_bytes == 0)
+		return C_malformed_link;
+	tunnel = decode_around(k->decode, k->packet, TUNNEL_mpls);
+	tunnel->id = label;
+	tunnel->has_id = 1;
+	if (!link_is_ip(&k->layer))
+		return pseudowire(k, tunnel, ret_ethertype);
+	*ret_ethertype = k->layer.at[0] >> 4 == 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
+	return C_to_flow;
+}
+
+/* A PPP protocol field: one byte if its lowest bit is set, else two (RFC 1661 2, 6.5). */
+static enum counter ppp_protocol(struct link *k, uint16_t *ret_ethertype)
+{
+	if (k->layer.captured_bytes < 1)
+		return C_malformed_link;
+
+	uint16_t protocol = k->layer.at[0];
+	uint32_t bytes = 1;
+
+	if ((protocol & 1) == 0) {
+		if (k->layer.captured_bytes < 2)
+			return C_malformed_link;
+		protocol = be16_at(k->layer.at);
+		bytes = 2;
+	}
+	layer_advance(&k->layer, bytes);
+	switch ((enum ppp_protocol)protocol) {
+	case PPP_IPV4: *ret_ethertype = ETHERTYPE_IPV4; return C_to_flow;
+	case PPP_IPV6: *ret_ethertype = ETHERTYPE_IPV6; return C_to_flow;
+	case PPP_MPLS: *ret_ethertype = ETHERTYPE_MPLS; return C_to_flow;
+	}
+	return C_passed_not_ip;
+}
+
+/* Address and control field, if they are there, and the protocol. */
+static enum counter ppp_frame(struct link *k, uint16_t *ret_ethertype)
+{
+	if (k->layer.captured_bytes >= 2 && be16_at(k->layer.at) == 0xff03)
+		layer_advance(&k->layer, 2);
+	return ppp_protocol(k, ret_ethertype);
+}
+
+static __attribute__((noinline)) enum counter pppoe(struct link *k, uint16_t *ret_ethertype)
+{
+	const uint8_t *at = k->layer.at;
+	struct record_tunnel *tunnel;
+
+	if (!decode_deeper(k->decode))
+		return C_malformed_too_deep;
+	if (k->layer.captured_bytes < PPPOE_BYTES || at[0] != 0x11)
+		return C_malformed_link;
+	if (at[1] != 0) /* discovery, not a session's data */
+		return C_passed_not_ip;
+	tunnel = decode_around(k->decode, k->packet, TUNNEL_pppoe);
+	tunnel->id = be16_at(at + 2);
+	tunnel->has_id = 1;
+	layer_advance(&k->layer, PPPOE_BYTES);
+	if (be16_at(at + 4) != 0)
+		layer_limit(&k->layer, be16_at(at + 4));
+	return ppp_protocol(k, ret_ethertype);
+}
+
+static enum counter ethertype_decode(struct link *k, uint16_t ethertype)
+{
+	enum counter fate;
+
+	for (;;) {
 		switch (ethertype) {
 		case ETHERTYPE_IPV4: return found(k, IP_VERSION_4);
 		case ETHERTYPE_IPV6: return found(k, IP_VERSION_6);
 		case ETHERTYPE_ARP: return C_passed_arp;
 		case ETHERTYPE_VLAN:
 		case ETHERTYPE_QINQ:
-		case ETHERTYPE_QINQ_OLD: fate = vlan(k, tags++, &ids, &ethertype); break;
+		case ETHERTYPE_QINQ_OLD: fate = vlan(k, &ethertype); break;
+		case ETHERTYPE_MPLS:
+		case ETHERTYPE_MPLS_MULTICAST: fate = mpls(k, &ethertype); break;
+		case ETHERTYPE_PPPOE: fate = pppoe(k, &ethertype); break;
 		default:
 			if (ethertype >= ETHERTYPE_MIN)
 				return C_passed_not_ip;
@@ -182,53 +392,20 @@ static enum counter cisco_hdlc(struct link *k)
 	return ethertype_decode(k, type);
 }
 
-/* A PPP protocol field: one byte if its lowest bit is set, else two (RFC 1661 2, 6.5). */
-static enum counter ppp_protocol(struct link *k)
-{
-	if (k->layer.captured_bytes < 1)
-		return C_malformed_link;
-
-	uint16_t protocol = k->layer.at[0];
-	uint32_t bytes = 1;
-
-	if ((protocol & 1) == 0) {
-		if (k->layer.captured_bytes < 2)
-			return C_malformed_link;
-		protocol = be16_at(k->layer.at);
-		bytes = 2;
-	}
-	layer_advance(&k->layer, bytes);
-	if (protocol == PPP_IPV4)
-		return found(k, IP_VERSION_4);
-	if (protocol == PPP_IPV6)
-		return found(k, IP_VERSION_6);
-	return C_passed_not_ip;
-}
-
 static enum counter ppp(struct link *k)
 {
 	const uint8_t *at = k->layer.at;
+	uint16_t ethertype = 0;
 
 	if (k->layer.captured_bytes < 2)
 		return C_malformed_link;
 	/* Cisco's framing shares the link type: its address byte is no PPP address. */
 	if ((at[0] == 0x0f || at[0] == 0x8f) && k->packet->link == LINK_PPP_HDLC)
 		return cisco_hdlc(k);
-	if (at[0] == 0xff && at[1] == 0x03)
-		layer_advance(&k->layer, 2);
-	return ppp_protocol(k);
-}
 
-static enum counter pppoe(struct link *k)
-{
-	if (k->layer.captured_bytes < PPPOE_BYTES)
-		return C_malformed_link;
-	if (k->layer.at[0] != 0x11)
-		return C_malformed_link;
-	if (k->layer.at[1] != 0) /* discovery, not a session's data */
-		return C_passed_not_ip;
-	layer_advance(&k->layer, PPPOE_BYTES);
-	return ppp_protocol(k);
+	enum counter fate = ppp_frame(k, &ethertype);
+
+	return fate == C_to_flow ? ethertype_decode(k, ethertype) : fate;
 }
 
 /* How long the header of this 802.11 frame is if it is a plain data frame, else 0. */
@@ -336,7 +513,7 @@ static enum counter by_link_type(struct link *k)
 	case LINK_LINUX_SLL2: return cooked(k, SLL2_BYTES, 0);
 	case LINK_PPP:
 	case LINK_PPP_HDLC: return ppp(k);
-	case LINK_PPP_ETHER: return pppoe(k);
+	case LINK_PPP_ETHER: return ethertype_decode(k, ETHERTYPE_PPPOE);
 	case LINK_CISCO_HDLC: return cisco_hdlc(k);
 	case LINK_IEEE80211: return wifi(k, false);
 	case LINK_IEEE80211_RADIOTAP: return radiotap(k);
@@ -344,11 +521,11 @@ static enum counter by_link_type(struct link *k)
 	return C_passed_link_type;
 }
 
-enum counter link_decode(const struct decode_settings *s, struct packet *p, struct layer *ret,
+enum counter link_decode(struct decode *d, struct packet *p, struct layer *ret,
 			 enum ip_version *ret_version)
 {
 	struct link k = {
-		.settings = s,
+		.decode = d,
 		.packet = p,
 		.layer = { .at = p->frame,
 			   .captured_bytes = p->caplen_bytes,
@@ -360,6 +537,38 @@ enum counter link_decode(const struct decode_settings *s, struct packet *p, stru
 
 	enum counter fate = by_link_type(&k);
 
+	if (fate == C_to_flow) {
+		*ret = k.layer;
+		*ret_version = k.version;
+	}
+	return fate;
+}
+
+/* The ethertype of what a tunnel holds, behind the headers that have none. */
+static enum counter inside(struct link *k, uint16_t *ethertype)
+{
+	switch (*ethertype) {
+	case ETHERTYPE_FRAME: return frame_inside(k, ethertype);
+	case ETHERTYPE_PPP: return ppp_frame(k, ethertype);
+	default: return *ethertype < ETHERTYPE_MIN ? C_passed_not_ip : C_to_flow;
+	}
+}
+
+enum counter link_inside(struct decode *d, struct packet *p, uint16_t ethertype, struct layer l,
+			 struct layer *ret, enum ip_version *ret_version)
+{
+	struct link k = {
+		.decode = d,
+		.packet = p,
+		.layer = l,
+	};
+
+	memset(p->key.vlan, 0, sizeof(p->key.vlan));
+
+	enum counter fate = inside(&k, &ethertype);
+
+	if (fate == C_to_flow)
+		fate = ethertype_decode(&k, ethertype);
 	if (fate == C_to_flow) {
 		*ret = k.layer;
 		*ret_version = k.version;

@@ -1,8 +1,10 @@
-/* parts - what the parts of decode share: what is left of a packet, and whose it is. */
+/* parts - what the parts of decode share: what is left of a packet, what is around it, and whose it
+ * is. */
 #ifndef DATAPLANE_DECODE_PARTS_H
 #define DATAPLANE_DECODE_PARTS_H
 
 #include "dataplane/decode/decode.h"
+#include "dataplane/flow/path.h"
 
 /* What is left of a packet behind the headers read so far. Only `captured_bytes` may be read. */
 struct layer {
@@ -29,6 +31,16 @@ static inline void layer_limit(struct layer *l, uint32_t wire_bytes)
 	if (l->captured_bytes > wire_bytes)
 		l->captured_bytes = wire_bytes;
 }
+
+/* decode_deeper - may there be another header around the packet under way? */
+static inline bool decode_deeper(struct decode *d)
+{
+	return d->depth++ < d->settings.encapsulations;
+}
+
+/* decode_around - another tunnel around `p`, inside those found before it. Behind decode_deeper(),
+ * so there is room. */
+struct record_tunnel *decode_around(struct decode *d, struct packet *p, enum tunnel_type type);
 
 /* decode_owns - does this worker count the packet of this number, which reaches no flow?
  * Alone it counts everything, and spares the division. */

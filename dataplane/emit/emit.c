@@ -20,7 +20,8 @@ void emit_init(struct emit *e, const struct emit_settings *s, struct region_writ
 			    .bell_fd = bell_fd,
 			    .waits = s->waits,
 			    .cut = s->cut,
-			    .stop_pair = s->stop_pair };
+			    .stop_pair = s->stop_pair,
+			    .flows = s->flows };
 }
 
 static void ring_bell(const struct emit *e)
@@ -166,6 +167,48 @@ static uint8_t *put_again(uint8_t *at, const struct message *request)
 	return at + record_field_room(sizeof(times));
 }
 
+/* ---- the tunnels ---- */
+
+/* The way from client to server. */
+struct way {
+	const struct path *path; /* NULL: there is no tunnel */
+	bool mirrored;           /* only the server's packets told of it */
+};
+
+static struct way way_of(const struct emit *e, const struct flow *f, enum side client)
+{
+	struct way w = { NULL, false };
+
+	if (likely(f->paths == 0) || e->flows == NULL)
+		return w;
+	w.path = flow_path(e->flows, f, client);
+	w.mirrored = w.path == NULL;
+	if (w.mirrored)
+		w.path = flow_path(e->flows, f, side_other(client));
+	return w;
+}
+
+static uint64_t way_room(struct way w)
+{
+	return w.path == NULL ? 0 : w.path->count * sizeof(struct record_tunnel);
+}
+
+/* Behind the fixed part. Returns where the fields begin. */
+static uint8_t *put_way(struct record *r, struct way w)
+{
+	struct record_tunnel *at = (void *)(r + 1);
+
+	if (likely(w.path == NULL))
+		return (uint8_t *)at;
+	r->tunnels = w.path->count;
+	memcpy(r->vlan, w.path->vlan, sizeof(r->vlan));
+	if (w.mirrored)
+		path_mirror(at, w.path->tunnel, w.path->count);
+	else
+		memcpy(at, w.path->tunnel, way_room(w));
+	return (uint8_t *)(at + w.path->count);
+}
+
 /* ---- the fixed part ---- */
 
 static void fill_endpoints(struct record *r, const struct flow *f, enum side client)
@@ -225,16 +268,27 @@ static uint8_t proto_of(const struct message *request, const struct message *res
 	return request->proto;
 }
 
-static void fill(struct emit *e, struct record *r, const struct message *request,
-		 const struct message *response, enum outcome outcome, enum why why)
+/* Who asked, or was asked, and who is the client. */
+struct ends {
+	enum side from, client;
+};
+
+static struct ends ends_of(const struct message *request, const struct message *response)
 {
 	const struct message *any = request != NULL ? request : response;
-	const struct flow *f = any->queue->flow;
-	enum side from = (enum side)any->side, client;
+	enum side from = (enum side)any->side;
 
 	if (request == NULL)
 		from = side_other(from);
-	client = client_of(f, from);
+	return (struct ends){ from, client_of(any->queue->flow, from) };
+}
+
+static void fill(struct emit *e, struct record *r, const struct message *request,
+		 const struct message *response, enum outcome outcome, enum why why,
+		 struct ends ends)
+{
+	const struct message *any = request != NULL ? request : response;
+
 	*r = (struct record){ .type = RECORD_PAIR,
 			      .outcome = (uint8_t)outcome,
 			      .why = (uint8_t)why,
@@ -245,7 +299,7 @@ static void fill(struct emit *e, struct record *r, const struct message *request
 			      .index = any->index,
 			      .stream = any->stream,
 			      .flags = any->flags };
-	fill_endpoints(r, f, client);
+	fill_endpoints(r, any->queue->flow, ends.client);
 	if (request != NULL) {
 		fill_message(&r->request, request);
 		r->frames[0] = request->frame;
@@ -261,7 +315,7 @@ static void fill(struct emit *e, struct record *r, const struct message *request
 			r->stream = response->stream;
 		r->error |= response->failed;
 	}
-	if (unlikely(from != client))
+	if (unlikely(ends.from != ends.client))
 		r->flags |= FLAG_from_server;
 	if (any->queue->midstream)
 		r->flags |= FLAG_midstream;
@@ -274,7 +328,11 @@ static void fill(struct emit *e, struct record *r, const struct message *request
 static void make_pair(struct emit *e, const struct message *request, const struct message *response,
 		      enum outcome outcome, enum why why)
 {
-	uint64_t bytes = sizeof(struct record) + interim_room(request) + again_room(request);
+	struct ends ends = ends_of(request, response);
+	struct way way = way_of(e, (request != NULL ? request : response)->queue->flow,
+				ends.client);
+	uint64_t bytes = sizeof(struct record) + way_room(way) + interim_room(request) +
+			 again_room(request);
 	uint32_t request_body = 0, response_body = 0;
 	struct record *r;
 	uint8_t *at, *fields;
@@ -298,8 +356,8 @@ static void make_pair(struct emit *e, const struct message *request, const struc
 		e->seq++;
 		return;
 	}
-	fill(e, r, request, response, outcome, why);
-	at = fields = (uint8_t *)(r + 1);
+	fill(e, r, request, response, outcome, why, ends);
+	at = fields = put_way(r, way);
 	if (request != NULL) {
 		at = put_body(put_again(put_fields(at, request), request), request, request_body);
 		if (request_body != request->body_kept)

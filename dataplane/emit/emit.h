@@ -22,6 +22,8 @@ struct emit_door {
 		gave_up; /* writer: workers. Records were lost because control is gone for good */
 };
 
+struct flow_table;
+
 struct emit {
 	struct region_writer *region;
 	struct counters *counters;
@@ -32,12 +34,14 @@ struct emit {
 	bool cut;       /* --until emit */
 	bool stop_pair; /* --until pair: nothing is made */
 	uint64_t seq;
+	const struct flow_table *flows; /* know the tunnels around them; NULL: nobody does */
 };
 
 struct emit_settings {
 	bool waits;     /* a file: wait for room */
 	bool cut;       /* --until emit */
 	bool stop_pair; /* --until pair */
+	const struct flow_table *flows;
 };
 
 void emit_init(struct emit *e, const struct emit_settings *s, struct region_writer *region,

@@ -52,6 +52,11 @@ static size_t wait_bytes(uint32_t flows)
 	return (size_t)flows * 2 * sizeof(struct flow_wait);
 }
 
+static size_t paths_bytes(uint32_t flows)
+{
+	return (size_t)flows * sizeof(struct flow_paths);
+}
+
 int flow_init(struct flow_table *t, const struct flow_settings *s, struct counters *counters,
 	      struct pipeline_clock *clock, flow_close_fn *close, void *close_context)
 {
@@ -72,7 +77,9 @@ int flow_init(struct flow_table *t, const struct flow_settings *s, struct counte
 	t->flow = map_zeroed(flow_bytes(s->flows), true);
 	t->bucket = map_zeroed(bucket_bytes(s->flows), true);
 	t->wait = map_zeroed(wait_bytes(s->flows), false);
-	if (t->flow == NULL || t->bucket == NULL || t->wait == NULL) {
+	t->path = map_zeroed(paths_bytes(s->flows), false);
+	if (t->flow == NULL || t->bucket == NULL || t->wait == NULL || t->path == NULL ||
+	    paths_init(&t->paths, s->paths, s->hash_key, s->arena, counters) < 0) {
 		flow_fini(t);
 		return -ENOMEM;
 	}
@@ -84,6 +91,8 @@ void flow_fini(struct flow_table *t)
 	map_free(t->flow, flow_bytes(t->settings.flows));
 	map_free(t->bucket, bucket_bytes(t->settings.flows));
 	map_free(t->wait, wait_bytes(t->settings.flows));
+	map_free(t->path, paths_bytes(t->settings.flows));
+	paths_fini(&t->paths);
 	*t = (struct flow_table){ 0 };
 }
 
@@ -263,11 +272,41 @@ static struct flow *age_oldest(const struct flow_table *t, enum flow_class class
 	return f != NULL && f->seen_ns + idle_ns <= t->clock->now_ns ? f : NULL;
 }
 
+/* ---- the ways through tunnels ---- */
+
+/* The first packet of a side names its path, and each SYN anew: a handover changes the tunnel under
+ * a connection, but a connection that begins again on old ports may come another way. */
+static void note_path(struct flow_table *t, struct flow *f, const struct packet *p)
+{
+	const struct path **at = &t->path[f->index].side[p->side];
+	bool known = (f->paths >> p->side & 1) != 0;
+	const struct path *path;
+
+	if (known && (p->tcp_flags & TCP_SYN) == 0)
+		return;
+	path = paths_take(&t->paths, p->path);
+	if (path == NULL)
+		return;
+	if (known)
+		paths_give(&t->paths, *at);
+	*at = path;
+	f->paths |= (uint8_t)(1u << p->side);
+}
+
+static void forget_paths(struct flow_table *t, const struct flow *f)
+{
+	for (unsigned side = 0; side < 2; side++)
+		if ((f->paths >> side & 1) != 0)
+			paths_give(&t->paths, t->path[f->index].side[side]);
+}
+
 /* ---- making and freeing ---- */
 
 static void flow_free(struct flow_table *t, struct flow *f)
 {
 	ENSURE(f->sink == NULL);
+	if (unlikely(f->paths != 0))
+		forget_paths(t, f);
 	age_remove(t, f);
 	bucket_remove(t, f->hash, f->index);
 	f->age_next = t->free_first;
@@ -401,6 +440,8 @@ void flow_burst(struct flow_table *t, struct burst *b)
 			continue;
 		}
 		age_touch(t, f, p->now_ns);
+		if (unlikely(p->path != NULL))
+			note_path(t, f, p);
 		p->flow = f;
 		if (unlikely(kept != i))
 			b->packet[kept] = *p;

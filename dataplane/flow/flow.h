@@ -23,6 +23,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/burst.h"
+#include "dataplane/flow/path.h"
 #include "dataplane/ledger.h"
 
 #define FLOW_EVICT_IDLE_NS (10 * CLOCK_SECOND_NS)
@@ -132,12 +133,18 @@ struct flow {
 	uint32_t age_prev, age_next; /* list of its class; FLOW_NONE ends it */
 	uint16_t iface;
 	uint8_t refused; /* the sink's: datagrams of either side that nobody knew, 4 bits each */
+	uint8_t paths; /* bit per side whose path is known: struct flow_paths has it */
 	uint32_t kept[FLOW_KEPT_WORDS]; /* the sink's, in place of what `sink` would point to */
 };
 static_assert(sizeof(struct flow) == (size_t)4 * CACHE_LINE_BYTES, "no line is wasted");
 
 /* flow_conn_id - the 64 bits that name the connection, the same for any number of workers. */
 uint64_t flow_conn_id(const struct flow *f);
+
+/* The tunnels around each side's packets. Beside the flows, because most have none. */
+struct flow_paths {
+	const struct path *side[2];
+};
 
 /* What to do with a flow that must go: declared by the worker, which knows the stages behind. */
 typedef void flow_close_fn(void *context, struct flow *f, enum why why);
@@ -147,6 +154,9 @@ struct flow_settings {
 	uint32_t half_open; /* of them half open at most */
 	uint64_t timeout_ns[FLOW_CLASSES];
 	uint32_t worker, workers;
+	uint32_t paths;           /* different ways through tunnels that are remembered; 0: none */
+	struct hash_key hash_key; /* of those */
+	struct arena *arena;      /* holds those */
 };
 
 struct flow_bucket;
@@ -171,6 +181,8 @@ struct flow_table {
 	uint32_t overflow_free, overflow_never_used, overflow_count;
 	flow_close_fn *close;
 	void *close_context;
+	struct paths paths;
+	struct flow_paths *path; /* by index of the flow */
 };
 
 /* flow_init - make the table. Memory is mapped, touched only as flows come.
@@ -179,6 +191,15 @@ struct flow_table {
 int flow_init(struct flow_table *t, const struct flow_settings *s, struct counters *counters,
 	      struct pipeline_clock *clock, flow_close_fn *close, void *close_context);
 void flow_fini(struct flow_table *t);
+
+/* flow_path - the tunnels around what `side` of a flow sends; NULL: none, or not known. */
+static inline const struct path *flow_path(const struct flow_table *t, const struct flow *f,
+					   enum side side)
+{
+	if (likely((f->paths >> side & 1) == 0))
+		return NULL;
+	return t->path[f->index].side[side];
+}
 
 /* flow_burst - give every packet its flow; packets without one leave the burst. Frees nothing.
  * Reads the key and hash that decode left, and the pipeline time that the worker noted. */

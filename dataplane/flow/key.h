@@ -1,6 +1,8 @@
 /* key - what makes two packets belong to one flow.
  *
- * The innermost addresses and ports, the protocol, and the VLAN ids. The two
+ * The innermost addresses and ports, the protocol, the VLAN ids of the innermost frame, and of the
+ * tunnels around it the ids that are the same in both directions (path.h says which). With
+ * --flow-key 5tuple neither VLAN ids nor tunnels. The two
  * endpoints are stored in one fixed order (the smaller address:port first), so
  * both directions have the same key and the same hash; `enum side` says which of the
  * two sent a packet.
@@ -30,7 +32,7 @@ struct flow_key {
 	uint8_t protocol;          /* IPPROTO_TCP or IPPROTO_UDP */
 	uint8_t ip_version;        /* 4 or 6 */
 	uint16_t zero;
-	uint32_t outer; /* hash of the tunnels around it; 0: none */
+	uint32_t outer; /* path_outer() of the tunnels around it; 0: none that counts */
 };
 static_assert(sizeof(struct flow_key) == 48, "hashed and compared as six words, so no padding");
 

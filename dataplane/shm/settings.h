@@ -41,7 +41,10 @@ enum setting_unit { UNIT_COUNT, UNIT_BYTES, UNIT_TIME_NS, UNIT_SWITCH };
 	X(fragment_bytes,     "fragments",          4 << 20, 65536, 1 << 30, UNIT_BYTES, "IP fragments kept, per worker") \
 	X(fragments_per_datagram, "fragments-per-datagram", 64, 2, 8192, UNIT_COUNT, "fragments of one datagram") \
 	X(fragment_timeout_ns, "fragment-timeout",  30000000000, 1000000, 600000000000, UNIT_TIME_NS, "how long an incomplete datagram is kept") \
-	X(encapsulations,     "encapsulations",     8, 1, 64, UNIT_COUNT, "headers around a packet: VLAN tags, tunnels") \
+	X(encapsulations,     "encapsulations",     8, 1, 64, UNIT_COUNT, "headers around a packet: VLAN tags, tunnels, MPLS label stacks") \
+	X(tunnel_paths,       "tunnel-paths",       65536, 0, 1 << 26, UNIT_COUNT, "different ways through tunnels remembered for records, per worker; 0: none") \
+	X(dedup_ns,           "dedup",              0, 0, 10000000000, UNIT_TIME_NS, "a packet seen again within this time is a copy that the mirror port made (10ms); 0: none is looked for") \
+	X(dedup_packets,      "dedup-packets",      131072, 1024, 1 << 24, UNIT_COUNT, "packets remembered for --dedup, per worker") \
 	X(extension_headers,  "extension-headers",  16, 1, 64, UNIT_COUNT, "IPv6 extension headers") \
 	X(half_open_timeout_ns, "half-open-timeout", 10000000000, 1000000, UINT64_C(86400000000000), UNIT_TIME_NS, "idle time after which a half-open flow ends") \
 	X(closing_timeout_ns, "closing-timeout",    10000000000, 1000000, UINT64_C(86400000000000), UNIT_TIME_NS, "how long a closed flow is remembered") \
@@ -63,9 +66,14 @@ enum setting_unit { UNIT_COUNT, UNIT_BYTES, UNIT_TIME_NS, UNIT_SWITCH };
 enum stage { STAGE_LIST(STAGE_ENUM) STAGE_COUNT };
 const char *stage_name(unsigned stage); /* NULL: no such stage */
 
+/* What makes a flow, beside addresses, ports and protocol. */
+#define FLOW_KEY_LIST(X) X(full, "full") X(5tuple, "5tuple")
+#define FLOW_KEY_ENUM(id, name) FLOW_KEY_##id,
+enum flow_key_kind { FLOW_KEY_LIST(FLOW_KEY_ENUM) FLOW_KEY_COUNT };
+
 enum headers_mode { HEADERS_ALL, HEADERS_NONE, HEADERS_NAMED };
 
-#define SETTINGS_MAGIC UINT64_C(0x7765697273657402) /* last byte: version of this struct */
+#define SETTINGS_MAGIC UINT64_C(0x7765697273657403) /* last byte: version of this struct */
 enum {
 	SETTINGS_PATH_BYTES = 4096,
 	SETTINGS_NAMES_BYTES = 4096,
@@ -101,6 +109,7 @@ struct settings {
 	SETTINGS_LIST(SETTINGS_FIELD)
 	uint32_t until;    /* enum stage */
 	uint32_t headers;  /* enum headers_mode */
+	uint32_t flow_key; /* enum flow_key_kind */
 	uint32_t progress; /* control shows progress on stderr (a terminal) */
 	uint32_t quiet;    /* no table, no closing line */
 	uint32_t live;

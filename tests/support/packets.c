@@ -295,7 +295,7 @@ void packet_build(struct frame *ret, const struct packet_spec *s)
 	}
 	put_link(&w, s);
 	ret->link = s->link == 0 && !s->loopback ? LINK_ETHERNET : s->link;
-	ret->network_at = w.bytes;
+	ret->network_at = ret->inside_at = w.bytes;
 	if (s->from.version == 6)
 		put_ip6(&w, s, bytes);
 	else
@@ -311,6 +311,301 @@ void packet_sum_ip(struct frame *f)
 
 	store16(header + 10, 0);
 	store16(header + 10, ~sum16(0, header, (header[0] & 15u) * 4));
+}
+
+/* ---- tunnels ---- */
+
+#define WRAPPING_NAME(name) #name,
+
+const char *wrapping_name(enum wrapping as)
+{
+	static const char *const names[] = { WRAPPING_LIST(WRAPPING_NAME) };
+
+	return names[as];
+}
+
+bool wrapping_carries_frame(enum wrapping as)
+{
+	switch (as) {
+	case WRAP_mpls_frame:
+	case WRAP_mpls_control_word:
+	case WRAP_gre_frame:
+	case WRAP_nvgre:
+	case WRAP_erspan_1:
+	case WRAP_erspan_2:
+	case WRAP_erspan_3:
+	case WRAP_erspan_3_platform:
+	case WRAP_vxlan:
+	case WRAP_vxlan_policy:
+	case WRAP_vxlan_linux:
+	case WRAP_vxlan_gpe_frame:
+	case WRAP_geneve:
+	case WRAP_geneve_options:
+	case WRAP_etherip: return true;
+	default: return false;
+	}
+}
+
+static bool inside_is_6(const struct frame *f)
+{
+	return f->at[f->network_at] >> 4 == 6;
+}
+
+static uint32_t inside_ethertype(const struct frame *f)
+{
+	return inside_is_6(f) ? 0x86dd : 0x0800;
+}
+
+static void put_gre(struct writer *w, const struct frame *f, const struct wrap_spec *s)
+{
+	switch (s->as) {
+	case WRAP_gre_all: /* checksum (filled in later), routing, key, sequence number */
+		put32(w, 0xf0000000 | inside_ethertype(f));
+		put32(w, 0);
+		put32(w, s->id);
+		put32(w, 7);
+		put_bytes(w, "\x08\0\0\4\1\2\3\4\0\0\0\0", 12); /* one route and the end */
+		break;
+	case WRAP_gre_frame: put32(w, 0x00006558); break;
+	case WRAP_nvgre:
+		put32(w, 0x20006558);
+		put32(w, s->id << 8 | 0x5a);
+		break;
+	case WRAP_gre_mpls:
+		put32(w, 0x00008847);
+		put32(w, 99 << 12 | 0x140);
+		break;
+	case WRAP_gre_ppp:
+		put32(w, 0x0000880b);
+		put32(w, 0xff030000 | (inside_is_6(f) ? 0x57 : 0x21));
+		break;
+	case WRAP_wccp:
+		put32(w, 0x0000883e);
+		put32(w, 0);
+		break;
+	default: put32(w, 0x20000000 | inside_ethertype(f)); put32(w, s->id);
+	}
+}
+
+static void put_pptp(struct writer *w, const struct frame *f, const struct wrap_spec *s,
+		     uint32_t bytes)
+{
+	put32(w, 0x3081880b); /* key, sequence number, acknowledgement, version 1 */
+	put16(w, bytes + 2);
+	put16(w, s->id);
+	put32(w, 1);
+	put32(w, 2);
+	put16(w, inside_is_6(f) ? 0x57 : 0x21);
+}
+
+static void put_erspan(struct writer *w, const struct wrap_spec *s)
+{
+	bool third = s->as == WRAP_erspan_3 || s->as == WRAP_erspan_3_platform;
+
+	if (s->as == WRAP_erspan_1) {
+		put32(w, 0x000088be);
+		return;
+	}
+	put32(w, third ? 0x100022eb : 0x100088be);
+	put32(w, 1);
+	put16(w, third ? 0x2005 : 0x1005);
+	put16(w, s->id);
+	put32(w, 3);
+	if (third)
+		put32(w, s->as == WRAP_erspan_3_platform);
+	if (s->as == WRAP_erspan_3_platform)
+		grow(w, 8);
+}
+
+static void put_vxlan(struct writer *w, const struct frame *f, const struct wrap_spec *s)
+{
+	uint32_t flags = 0x08000000;
+
+	if (s->as == WRAP_vxlan_policy)
+		flags = 0x88081234;
+	if (s->as == WRAP_vxlan_gpe)
+		flags = 0x0c000000 | (inside_is_6(f) ? 2 : 1);
+	if (s->as == WRAP_vxlan_gpe_frame)
+		flags = 0x0c000003;
+	put32(w, flags);
+	put32(w, s->id << 8);
+}
+
+static void put_geneve(struct writer *w, const struct frame *f, const struct wrap_spec *s)
+{
+	put8(w, s->as == WRAP_geneve_options ? 5 : 0);
+	put8(w, s->as == WRAP_geneve_options ? 0x40 : 0);
+	put16(w, s->as == WRAP_geneve_ip ? inside_ethertype(f) : 0x6558);
+	put32(w, s->id << 8);
+	if (s->as == WRAP_geneve_options)
+		put_bytes(w, "\1\2\x80\1abcd\1\2\3\2abcdefgh", 20);
+}
+
+static void put_gtp(struct writer *w, const struct wrap_spec *s, uint32_t bytes)
+{
+	bool sequence = s->as == WRAP_gtp_sequence, extensions = s->as == WRAP_gtp_extensions;
+
+	put8(w, sequence ? 0x32 : extensions ? 0x34 : 0x30);
+	put8(w, 255);
+	put16(w, bytes + (sequence ? 4 : extensions ? 4 + 4 + 8 : 0));
+	put32(w, s->id);
+	if (sequence)
+		put32(w, 0x00050000);
+	if (extensions)
+		put_bytes(w, "\0\0\0\x85\1\x10\5\xc0\2aaaaaa\0", 4 + 4 + 8);
+}
+
+static void put_l2tp(struct writer *w, const struct frame *f, const struct wrap_spec *s,
+		     uint32_t bytes)
+{
+	bool all = s->as == WRAP_l2tp_all;
+
+	put16(w, all ? 0x4a02 : 0x0002); /* length, sequence, offset */
+	if (all)
+		put16(w, 14 + 3 + 4 + bytes);
+	put32(w, s->id);
+	if (all)
+		put_bytes(w, "\0\1\0\2\0\3pad", 9);
+	if (all)
+		put16(w, 0xff03);
+	put16(w, inside_is_6(f) ? 0x57 : 0x21);
+}
+
+static void put_wrapping(struct writer *w, const struct frame *f, const struct wrap_spec *s,
+			 uint32_t bytes)
+{
+	switch (s->as) {
+	case WRAP_gre:
+	case WRAP_gre_all:
+	case WRAP_gre_frame:
+	case WRAP_gre_mpls:
+	case WRAP_gre_ppp:
+	case WRAP_wccp:
+	case WRAP_nvgre: put_gre(w, f, s); break;
+	case WRAP_pptp: put_pptp(w, f, s, bytes); break;
+	case WRAP_erspan_1:
+	case WRAP_erspan_2:
+	case WRAP_erspan_3:
+	case WRAP_erspan_3_platform: put_erspan(w, s); break;
+	case WRAP_vxlan:
+	case WRAP_vxlan_policy:
+	case WRAP_vxlan_linux:
+	case WRAP_vxlan_gpe:
+	case WRAP_vxlan_gpe_frame: put_vxlan(w, f, s); break;
+	case WRAP_geneve:
+	case WRAP_geneve_options:
+	case WRAP_geneve_ip: put_geneve(w, f, s); break;
+	case WRAP_gtp:
+	case WRAP_gtp_sequence:
+	case WRAP_gtp_extensions: put_gtp(w, s, bytes); break;
+	case WRAP_l2tp:
+	case WRAP_l2tp_all: put_l2tp(w, f, s, bytes); break;
+	case WRAP_teredo_all:
+		put_bytes(w, "\0\1\2\3cccvvnnnnnnnn\0", 4 + 5 + 9);
+		put_bytes(w, "\0\0\x12\x34\1\2\3\4", 8);
+		break;
+	case WRAP_etherip: put16(w, 0x3000); break;
+	default: break; /* the packet itself */
+	}
+}
+
+/* 0: in an IP protocol of its own. */
+static uint16_t wrapping_port(enum wrapping as)
+{
+	switch (as) {
+	case WRAP_vxlan:
+	case WRAP_vxlan_policy: return 4789;
+	case WRAP_vxlan_linux: return 8472;
+	case WRAP_vxlan_gpe:
+	case WRAP_vxlan_gpe_frame: return 4790;
+	case WRAP_geneve:
+	case WRAP_geneve_options:
+	case WRAP_geneve_ip: return 6081;
+	case WRAP_gtp:
+	case WRAP_gtp_sequence:
+	case WRAP_gtp_extensions: return 2152;
+	case WRAP_l2tp:
+	case WRAP_l2tp_all: return 1701;
+	case WRAP_teredo:
+	case WRAP_teredo_all: return 3544;
+	default: return 0;
+	}
+}
+
+static uint8_t wrapping_protocol(const struct frame *f, enum wrapping as)
+{
+	switch (as) {
+	case WRAP_ip: return inside_is_6(f) ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	case WRAP_etherip: return 97;
+	default: return wrapping_port(as) != 0 ? IPPROTO_UDP : IPPROTO_GRE;
+	}
+}
+
+/* Headers that stand between the frame's own and its IP packet. */
+static void wrap_in_frame(struct frame *f, const struct wrap_spec *s)
+{
+	static _Thread_local struct frame old;
+	uint32_t from = wrapping_carries_frame(s->as) ? 0 : f->network_at;
+	struct writer w = { .at = f->at, .room = sizeof(f->at) };
+
+	old = *f;
+	put_bytes(&w, "\2\0\0\0\0\2\2\0\0\0\0\1", 12);
+	if (s->vlan != 0) {
+		put16(&w, 0x8100);
+		put16(&w, s->vlan);
+	}
+	if (s->as == WRAP_pppoe) {
+		put16(&w, 0x8864);
+		put16(&w, 0x1100);
+		put16(&w, s->id);
+		put16(&w, old.bytes - from + 2);
+		put16(&w, inside_is_6(&old) ? 0x57 : 0x21);
+	} else {
+		put16(&w, 0x8847);
+		put32(&w, 16 << 12 | 0x040);
+		put32(&w, s->id << 12 | 0x140);
+	}
+	if (s->as == WRAP_mpls_control_word)
+		put32(&w, 77);
+	f->network_at = w.bytes + old.network_at - from;
+	f->inside_at = w.bytes + old.inside_at - from;
+	f->transport_at = w.bytes + old.transport_at - from;
+	put_bytes(&w, old.at + from, old.bytes - from);
+	f->bytes = w.bytes;
+}
+
+void packet_wrap(struct frame *f, const struct wrap_spec *s)
+{
+	static _Thread_local uint8_t space[FRAME_BYTES_MAX];
+	struct writer w = { .at = space, .room = sizeof(space) };
+	uint32_t from = wrapping_carries_frame(s->as) ? 0 : f->network_at;
+	uint32_t inside_at = f->inside_at - from;
+	uint16_t port = wrapping_port(s->as);
+
+	if (s->as <= WRAP_pppoe) {
+		wrap_in_frame(f, s);
+		return;
+	}
+	put_wrapping(&w, f, s, f->bytes - from);
+
+	uint32_t header_bytes = w.bytes;
+
+	put_bytes(&w, f->at + from, f->bytes - from);
+	if (s->as == WRAP_gre_all)
+		store16(space + 4, ~sum16(0, space, w.bytes));
+
+	struct packet_spec outer = { .from = s->from,
+				     .to = s->to,
+				     .vlan = { s->vlan },
+				     .vlans = s->vlan != 0,
+				     .protocol = wrapping_protocol(f, s->as),
+				     .payload = space,
+				     .payload_bytes = w.bytes };
+
+	outer.from.port = port == 1701 || port == 3544 ? port : 50000;
+	outer.to.port = port;
+	packet_build(f, &outer);
+	f->inside_at = f->transport_at + (port != 0 ? 8 : 0) + header_bytes + inside_at;
 }
 
 struct packet packet_of(const struct frame *f, uint64_t number, uint64_t ts_ns)

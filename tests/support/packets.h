@@ -76,7 +76,8 @@ struct packet_spec {
 struct frame {
 	uint16_t link;
 	uint32_t bytes;
-	uint32_t network_at;   /* where the IP header begins */
+	uint32_t network_at;   /* where the outermost IP header begins */
+	uint32_t inside_at;    /* the innermost */
 	uint32_t transport_at; /* where what is behind the IP headers begins */
 	uint8_t at[FRAME_BYTES_MAX];
 };
@@ -88,6 +89,39 @@ void packet_sum_ip(struct frame *f);
 
 /* packet_of - the frame as rx would hand it on, whole. Borrows it. */
 struct packet packet_of(const struct frame *f, uint64_t number, uint64_t ts_ns);
+
+/* ---- tunnels ---- */
+
+/* Every form of tunnel header; the name is that of the record's type where there is only one. */
+#define WRAPPING_LIST(X)                                                                           \
+	X(mpls)                                                                                    \
+	X(mpls_frame) X(mpls_control_word) X(pppoe) X(gre) X(gre_all) X(gre_frame) X(gre_mpls)     \
+		X(gre_ppp) X(wccp) X(nvgre) X(pptp) X(erspan_1) X(erspan_2) X(erspan_3)            \
+			X(erspan_3_platform) X(vxlan) X(vxlan_policy) X(vxlan_linux) X(vxlan_gpe)  \
+				X(vxlan_gpe_frame) X(geneve) X(geneve_options) X(geneve_ip) X(gtp) \
+					X(gtp_sequence) X(gtp_extensions) X(l2tp) X(l2tp_all)      \
+						X(teredo) X(teredo_all) X(ip) X(etherip)
+#define WRAPPING_ENUM(name) WRAP_##name,
+enum wrapping { WRAPPING_LIST(WRAPPING_ENUM) WRAPPINGS };
+
+struct wrap_spec {
+	enum wrapping as;
+	struct endpoint from,
+		to;    /* of the tunnel; MPLS and PPPoE have none. Ports as they must be */
+	uint32_t id;   /* as it stands in the header */
+	uint16_t vlan; /* of the frame around; 0: none */
+};
+
+/* packet_wrap - `f`, an Ethernet frame, becomes the Ethernet frame of a tunnel that carries it, or
+ * its IP packet. Teredo carries IPv6 only. */
+void packet_wrap(struct frame *f, const struct wrap_spec *spec);
+#define WRAP(...) (&(const struct wrap_spec){ __VA_ARGS__ })
+
+/* wrapping_name - as in the list. */
+const char *wrapping_name(enum wrapping as);
+
+/* wrapping_carries_frame - the whole frame, with its tags? */
+bool wrapping_carries_frame(enum wrapping as);
 
 /* ---- many packets ---- */
 

@@ -49,7 +49,7 @@ MAY_INCLUDE = {
     "dataplane/base": (),
     "dataplane/shm": (BASE, LEDGER),
     "dataplane/rx": STAGE + ("bpf/shared.h", "bpf/steer_skel.h"),
-    "dataplane/decode": STAGE + ("dataplane/flow/key.h",),
+    "dataplane/decode": STAGE + ("dataplane/flow/key.h", "dataplane/flow/path.h"),
     "dataplane/flow": STAGE + ("dissectors/dissector.h",),
     "dataplane/reassembly": STAGE + ("dataplane/flow/flow.h", "dataplane/flow/key.h", "dataplane/emit/emit.h",
                                      "dissectors/dissector.h"),

@@ -78,7 +78,7 @@ static void add_every_kind(struct capture *c)
 	    PACKET(.from = client4(), .to = server4(), .ip_option_bytes = 12, PAYLOAD("options")));
 	add(c,
 	    PACKET(.from = client4(), .to = server4(), .protocol = IPPROTO_ICMP, PAYLOAD("ping")));
-	add(c, PACKET(.from = client4(), .to = server4(), .protocol = 47, PAYLOAD("tunnel")));
+	add(c, PACKET(.from = client4(), .to = server4(), .protocol = 132, PAYLOAD("other")));
 	add_datagram(c, false, 1);
 	add_datagram(c, true, 2);
 	add_link_types(c);

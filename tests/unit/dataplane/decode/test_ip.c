@@ -195,7 +195,7 @@ static void addresses_are_stored_as_the_key_wants_them(void **state)
 static void icmp_and_other_protocols_are_passed_over(void **state)
 {
 	(void)state;
-	static const uint8_t others[] = { 2, 4, 41, 47, 50, 59, 89, 132, 253 };
+	static const uint8_t others[] = { 2, 50, 59, 89, 132, 253 };
 
 	for (int six = 0; six < 2; six++) {
 		struct endpoint from = six ? client6() : client4();
