@@ -1087,6 +1087,21 @@ static bool is_plausible_record(struct reader *r)
 	       (r->short_ || (known_name(NAMES(types), type) != NULL && is_plausible_class(class)));
 }
 
+/* RFC 1001 14.1: NetBIOS name service has messages of the same shape; its names are 32 letters
+ * of 16.
+ */
+static bool is_netbios(struct slice first)
+{
+	enum { LETTERS = 32 };
+
+	if (first.bytes <= HEADER_BYTES + LETTERS || first.at[HEADER_BYTES] != LETTERS)
+		return false;
+	for (size_t i = 1; i <= LETTERS; i++)
+		if (first.at[HEADER_BYTES + i] < 'A' || first.at[HEADER_BYTES + i] > 'P')
+			return false;
+	return true;
+}
+
 /* `bytes` is how long the message is; `first` what of it is shown. */
 static enum guess probe_message(struct slice first, size_t bytes)
 {
@@ -1096,7 +1111,7 @@ static enum guess probe_message(struct slice first, size_t bytes)
 
 	if (r.short_)
 		return bytes < HEADER_BYTES ? GUESS_NO : GUESS_MORE;
-	if (!is_plausible_header(&h, bytes))
+	if (!is_plausible_header(&h, bytes) || is_netbios(first))
 		return GUESS_NO;
 	for (uint32_t i = 0; i < h.questions; i++) {
 		take_question(&r, &q);

@@ -425,6 +425,8 @@ uint64_t pair_begin(struct pair *p, struct message *m)
 		due = begin_request(p, m);
 	else if (m->kind == MESSAGE_RESPONSE)
 		begin_response(p, m);
+	else if (m->kind == MESSAGE_ONEWAY)
+		m->index = m->queue->requests++; /* it has its place among them */
 	stage_switch(p->timer, from);
 	return due;
 }

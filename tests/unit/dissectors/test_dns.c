@@ -693,6 +693,10 @@ static void what_cannot_be_a_message_is_no(void **state)
 	assert_int_equal(probe_datagram(), GUESS_NO);
 	made.at[0] = 0x1b; /* NTP */
 	assert_int_equal(probe_datagram(), GUESS_NO);
+	query(1, "EFEDEJFPEEEPENEBEJEOCACACACACABM", 33); /* NetBIOS */
+	assert_int_equal(probe_datagram(), GUESS_NO);
+	query(1, "ZFEDEJFPEEEPENEBEJEOCACACACACABM", 33);
+	assert_int_equal(probe_datagram(), GUESS_YES);
 }
 
 static void over_tcp_a_beginning_is_never_refused(void **state)

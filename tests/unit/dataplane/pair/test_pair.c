@@ -96,10 +96,11 @@ static void one_way_messages_stand_alone(void **state)
 {
 	struct rig *r = *state;
 
-	C("?ask\n!tell\n");
-	S("=200\n");
-	rig_expect(r, "oneway tell");
-	rig_expect(r, "paired ask 200");
+	C("?ask\n!tell\n?again\n");
+	S("=200\n=201\n");
+	assert_int_equal(rig_expect(r, "oneway tell")->index, 1);
+	assert_int_equal(rig_expect(r, "paired ask 200")->index, 0);
+	assert_int_equal(rig_expect(r, "paired again 201")->index, 2);
 }
 
 static void a_lost_response_shifts_nothing(void **state)
