@@ -53,7 +53,8 @@ static void say_rss(const char *name, const char *interface, int code, const str
 {
 	if (code < 0)
 		fprintf(stderr,
-			"%s: %s: RSS cannot be made symmetric (%s): weir brings the directions of a "
+			"%s: %s: RSS cannot be made symmetric (%s): weir brings the directions of "
+			"a "
 			"flow together itself\n",
 			name, interface, strerror(-code));
 	else if (code > 0 && !quiet)
@@ -80,7 +81,7 @@ static int begin_journal(struct undo *ret, const struct host *h, const struct se
 static void prepare_rss(struct prepared *p, const struct settings *s, const char *interface,
 			const char *name)
 {
-	struct undo *u = &p->undo[p->count];
+	struct undo *u = &p->undo;
 	struct rss_about about = { .state = RSS_NONE };
 	int code = rss_look(p->host, interface, &about);
 
@@ -89,8 +90,7 @@ static void prepare_rss(struct prepared *p, const struct settings *s, const char
 		return;
 	if (code == 0 && about.state == RSS_NOT_SYMMETRIC) {
 		code = begin_journal(u, p->host, s, interface);
-		if (code == 0)
-			p->count++;
+		p->changes = code == 0;
 		if (code == 0)
 			code = rss_make_symmetric(u, interface, &about);
 	}
@@ -113,10 +113,10 @@ void prepare_host(struct prepared *p, struct host *host, const struct settings *
 
 	p->host = host;
 	put_back_leftovers(host, name);
-	for (uint32_t i = 0; i < s->rx_count && s->workers != 1; i++)
-		if (prepare_interface(s->rx[i], interface) && host_add_link(host, interface) == 0 &&
-		    is_chosen_for_af_xdp(host, s->rx[i], interface))
-			prepare_rss(p, s, interface, name);
+	if (s->rx_count == 1 && s->workers != 1 && strstr(s->rx[0], ",spread=on") == NULL &&
+	    prepare_interface(s->rx[0], interface) && host_add_link(host, interface) == 0 &&
+	    is_chosen_for_af_xdp(host, s->rx[0], interface))
+		prepare_rss(p, s, interface, name);
 }
 
 void prepare_begin(struct prepared *ret, const struct settings *s, const char *name)
@@ -158,14 +158,13 @@ void prepare_end(struct prepared *p, const char *name)
 
 	if (p->host == NULL)
 		return;
-	while (p->count > 0) {
-		struct undo *u = &p->undo[--p->count];
-
-		if (undo_back(u, false, tell, &e) < 0)
+	if (p->changes) {
+		if (undo_back(&p->undo, false, tell, &e) < 0)
 			fprintf(stderr, "%s: the journal /run/weir/undo/%s cannot be read\n", name,
-				u->owner);
-		undo_end(u);
+				p->undo.owner);
+		undo_end(&p->undo);
 	}
+	p->changes = false;
 	if (p->owns_host) {
 		nic_close(&p->nic);
 		free(p->host);

@@ -1,7 +1,9 @@
 /* prepare - the machine as a capture needs it, for as long as the capture runs.
  *
- * So far that is RSS: where several workers share an interface's queues through af_xdp, both
- * directions of a flow have to come in on one. What is changed is in a journal of its own per
+ * So far that is RSS: where several workers read an interface's queues through af_xdp, both
+ * directions of a flow come in on one, and each worker has queues of its own. With several sources
+ * the directions may come in on two, and the XDP program chooses the worker instead; and it does
+ * where spread=on asks for that. What is changed is in a journal of its own per
  * interface (undo.h), which is locked meanwhile.
  *
  *     weir ends, however the daemons ended     prepare_end() puts it back
@@ -20,8 +22,8 @@ struct prepared {
 	struct host *host; /* NULL: nothing was looked at */
 	struct nic nic;    /* of a host that prepare_begin() made */
 	bool owns_host;
-	struct undo undo[SETTINGS_RX_MAX];
-	uint32_t count;
+	struct undo undo; /* while `changes` */
+	bool changes;
 };
 
 /* prepare_begin - first what captures that were killed have left is put back. `name` begins every
@@ -31,7 +33,7 @@ void prepare_begin(struct prepared *ret, const struct settings *s, const char *n
 /* prepare_end - Accepts a zeroed one. */
 void prepare_end(struct prepared *p, const char *name);
 
-/* prepare_interface - the interface of a source whose RSS matters: of `af_xdp:IF,...`, or of
+/* prepare_interface - the interface of a source whose RSS may matter: of `af_xdp:IF,...`, or of
  * `auto:IF` where this host has no address and af_xdp is what will be chosen. Returns whether it
  * is one, with its name in ret. */
 bool prepare_interface(const char *source, char ret[NIC_NAME_BYTES]);

@@ -86,7 +86,7 @@ static const struct rx_option af_xdp_options[] = {
 	WORD("copy",      copy,    copy_words,    "are frames copied, or received in place; auto: as the driver can")
 	COUNT("queue",    queue,   0, 0, 4095,    "the first receive queue")
 	COUNT("queues",   queues,  0, 1, AF_XDP_QUEUES, "how many from there on (default all); the others are left to the host")
-	WORD("spread",    spread,  spread_words,  "every worker on every queue, chosen by a hash that is the same for both directions; auto: where there are several workers")
+	WORD("spread",    spread,  spread_words,  "every worker on every queue, chosen by a hash that is the same for both directions; auto: with several workers, unless the interface's RSS does that and has a queue for each")
 	COUNT("ring",     ring,    8192, 64, 1 << 20, "packets that wait for a worker, per queue that it does not share; a power of two")
 	WORD("frame",     frame,   frame_words,   "bytes per frame; 256 of them are the kernel's")
 	COUNT("frames",   frames,  0, 64, 1 << 21, "frames per queue (default: its rings, and 128 for each)")
@@ -147,6 +147,7 @@ struct af_xdp_port {
 	/* set-up */
 	struct options options;
 	struct af_xdp_spread spread;
+	bool symmetric; /* the interface's own RSS */
 	uint32_t worker;
 	uint32_t queue_index[AF_XDP_QUEUES]; /* of each socket, among those chosen */
 	uint32_t queue_count;
@@ -639,7 +640,9 @@ static void af_xdp_about(struct rx_port *port, struct rx_about *ret)
 
 	af_xdp_program_about(p->program, &program);
 	*ret = (struct rx_about){ .clock = "xdp",
-				  .spread = p->spread.on ? RX_SPREAD_OWN : RX_SPREAD_ANY };
+				  .spread = p->spread.on   ? RX_SPREAD_OWN
+					    : p->symmetric ? RX_SPREAD_SYMMETRIC
+							   : RX_SPREAD_ANY };
 	/* With fewer frames than places in the rings it is the frames that run out. */
 	ret->ring_packets = (uint32_t)p->options.frames / af_xdp_spread_members(&p->spread);
 	if (ret->ring_packets > p->ring)
@@ -686,6 +689,7 @@ static int own_queues(struct af_xdp_port *p, const struct rx_open *how, struct r
 	const char *name = p->interface.name;
 	uint64_t first = p->options.queue, count = p->options.queues;
 	uint32_t there = interface_rx_queues(name);
+	enum af_xdp_spread_choice choice;
 
 	if (first >= there || count > there - first) {
 		snprintf(err->text, sizeof(err->text),
@@ -696,7 +700,13 @@ static int own_queues(struct af_xdp_port *p, const struct rx_open *how, struct r
 	}
 	if (count == 0)
 		count = there - first;
-	if (p->options.spread == AF_XDP_SPREAD_OFF && how->workers > count) {
+	p->symmetric = how->workers > 1 && interface_is_symmetric(name);
+	/* With several sources a flow's directions may come in on two: there the program's choice is
+	 * the better one, for it names the same worker on both. */
+	choice = af_xdp_spread_choose((enum af_xdp_spread_choice)p->options.spread, how->workers,
+				      (uint32_t)count,
+				      p->symmetric && how->settings->rx_count == 1);
+	if (choice == AF_XDP_SPREAD_OFF && how->workers > count) {
 		snprintf(err->text, sizeof(err->text),
 			 "%s: %" PRIu64
 			 " receive queue%s cannot feed %u workers unless they share: leave out "
@@ -704,8 +714,7 @@ static int own_queues(struct af_xdp_port *p, const struct rx_open *how, struct r
 			 name, count, count == 1 ? "" : "s", how->workers, count);
 		return -EINVAL;
 	}
-	af_xdp_spread_init(&p->spread, how->workers, (uint32_t)count,
-			   (enum af_xdp_spread_choice)p->options.spread);
+	af_xdp_spread_init(&p->spread, how->workers, (uint32_t)count, choice);
 	for (uint32_t i = 0; i < count; i++) {
 		if (!af_xdp_spread_reads(&p->spread, how->worker, i))
 			continue;

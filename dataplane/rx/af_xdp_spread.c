@@ -3,6 +3,14 @@
 
 enum { RING_MIN = 64 };
 
+enum af_xdp_spread_choice af_xdp_spread_choose(enum af_xdp_spread_choice asked, uint32_t workers,
+					       uint32_t queues, bool symmetric)
+{
+	bool as_well = symmetric && queues >= workers;
+
+	return asked == AF_XDP_SPREAD_AUTO && as_well ? AF_XDP_SPREAD_OFF : asked;
+}
+
 void af_xdp_spread_init(struct af_xdp_spread *s, uint32_t workers, uint32_t queues,
 			enum af_xdp_spread_choice choice)
 {

@@ -27,6 +27,12 @@ struct af_xdp_spread {
 	bool on;
 };
 
+/* af_xdp_spread_choose - auto is off where the interface does as well: its own hash brings both
+ * directions of a flow to one queue (`symmetric`), and every worker has a queue. A core then
+ * touches only what it reads itself. */
+enum af_xdp_spread_choice af_xdp_spread_choose(enum af_xdp_spread_choice asked, uint32_t workers,
+					       uint32_t queues, bool symmetric);
+
 /* af_xdp_spread_init - auto: on where there are several workers. */
 void af_xdp_spread_init(struct af_xdp_spread *s, uint32_t workers, uint32_t queues,
 			enum af_xdp_spread_choice choice);

@@ -22,6 +22,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/log.h"
+#include "dataplane/base/nic.h"
 
 enum {
 	ANSWER_BYTES = 8192, /* a link's message has some 1,500; what is cut off is not needed */
@@ -326,6 +327,23 @@ bool interface_strips_tags(const char *name)
 
 	return find(name, &link) == 0 && ethtool(&link, &flags) == 0 &&
 	       (flags.data & ETH_FLAG_RXVLAN) != 0;
+}
+
+bool interface_is_symmetric(const char *name)
+{
+	static struct nic_rss rss;
+	struct nic_fields fields;
+	struct nic nic;
+	bool symmetric;
+
+	if (nic_open(&nic) < 0)
+		return false;
+	/* What a driver does not tell of the fields is what all drivers hash. */
+	if (nic_fields(&nic, name, &fields) < 0)
+		fields = (struct nic_fields){ { 0 } };
+	symmetric = nic_rss(&nic, name, &rss) == 0 && nic_is_symmetric(&rss, &fields);
+	nic_close(&nic);
+	return symmetric;
 }
 
 uint32_t interface_mtu_bytes(const char *name)

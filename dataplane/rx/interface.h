@@ -71,6 +71,10 @@ uint32_t interface_rx_queues(const char *name);
  * socket is told of them; an XDP program is not. */
 bool interface_strips_tags(const char *name);
 
+/* interface_is_symmetric - does its RSS bring both directions of a flow to one receive queue? False
+ * also where it has none, or the kernel does not tell. */
+bool interface_is_symmetric(const char *name);
+
 /* interface_mtu_bytes - 0: unknown. */
 uint32_t interface_mtu_bytes(const char *name);
 

@@ -70,7 +70,7 @@ static void rss_is_symmetric_as_long_as_it_runs(void **state)
 
 	(void)state;
 	prepare_host(&p, &host, settings, "test");
-	assert_int_equal(p.count, 1);
+	assert_true(p.changes);
 	assert_int_equal(nics.link[0].rss.transform, NIC_TRANSFORM_SYMMETRIC_XOR);
 	prepare_end(&p, "test");
 	assert_true(is_as_it_was());
@@ -84,7 +84,7 @@ static void one_worker_needs_none(void **state)
 	(void)state;
 	settings->workers = 1;
 	prepare_host(&p, &host, settings, "test");
-	assert_int_equal(p.count, 0);
+	assert_false(p.changes);
 	assert_int_equal(nics.changes, 0);
 	prepare_end(&p, "test");
 }
@@ -106,12 +106,32 @@ static void without_rss_it_goes_on(void **state)
 
 	(void)state;
 	(void)strcpy(settings->rx[0], "af_xdp:" NICS_VETH);
-	settings->rx_count = 2;
-	(void)strcpy(settings->rx[1], "af_xdp:none");
 	prepare_host(&p, &host, settings, "test");
-	assert_int_equal(p.count, 0);
+	assert_false(p.changes);
+	prepare_end(&p, "test");
+	(void)strcpy(settings->rx[0], "af_xdp:none");
+	prepare_host(&p, &host, settings, "test");
+	assert_false(p.changes);
 	prepare_end(&p, "test");
 	assert_true(is_as_it_was());
+}
+
+static void where_the_program_chooses_nothing_is_changed(void **state)
+{
+	struct prepared p = { .host = NULL };
+
+	(void)state;
+	(void)strcpy(settings->rx[0], "af_xdp:" NICS_CARD ",spread=on");
+	prepare_host(&p, &host, settings, "test");
+	assert_false(p.changes);
+	prepare_end(&p, "test");
+	(void)strcpy(settings->rx[0], "af_xdp:" NICS_CARD);
+	(void)strcpy(settings->rx[1], "af_xdp:" NICS_VETH);
+	settings->rx_count = 2;
+	prepare_host(&p, &host, settings, "test");
+	assert_false(p.changes);
+	prepare_end(&p, "test");
+	assert_int_equal(nics.changes, 0);
 }
 
 static void kill_one(void)
@@ -153,7 +173,7 @@ static void one_that_runs_is_left_alone(void **state)
 	prepare_host(&p, &host, settings, "test");
 	(void)strcpy(settings->run, "def456");
 	prepare_host(&other, &host, settings, "test");
-	assert_int_equal(other.count, 0); /* it is symmetric already */
+	assert_false(other.changes); /* it is symmetric already */
 	prepare_end(&other, "test");
 	assert_int_equal(nics.link[0].rss.transform, NIC_TRANSFORM_SYMMETRIC_XOR);
 	prepare_end(&p, "test");
@@ -170,6 +190,7 @@ int main(void)
 		TEST(one_worker_needs_none),
 		TEST(another_back_end_needs_none),
 		TEST(without_rss_it_goes_on),
+		TEST(where_the_program_chooses_nothing_is_changed),
 		TEST(what_a_killed_one_left_is_put_back_by_the_next),
 		TEST(one_that_runs_is_left_alone),
 	};

@@ -82,12 +82,25 @@ static void rings_are_shared_out_in_powers_of_two_and_stay_useful(void **state)
 	assert_int_equal(af_xdp_spread_ring(&s, 64), 64);
 }
 
+static void an_interface_that_does_as_well_is_let_do_it(void **state)
+{
+	(void)state;
+	assert_int_equal(af_xdp_spread_choose(AF_XDP_SPREAD_AUTO, 4, 4, true), AF_XDP_SPREAD_OFF);
+	assert_int_equal(af_xdp_spread_choose(AF_XDP_SPREAD_AUTO, 4, 9, true), AF_XDP_SPREAD_OFF);
+	/* Not if a worker would have nothing to read, or it is not symmetric, or the user chose. */
+	assert_int_equal(af_xdp_spread_choose(AF_XDP_SPREAD_AUTO, 4, 3, true), AF_XDP_SPREAD_AUTO);
+	assert_int_equal(af_xdp_spread_choose(AF_XDP_SPREAD_AUTO, 4, 9, false), AF_XDP_SPREAD_AUTO);
+	assert_int_equal(af_xdp_spread_choose(AF_XDP_SPREAD_ON, 4, 9, true), AF_XDP_SPREAD_ON);
+	assert_int_equal(af_xdp_spread_choose(AF_XDP_SPREAD_OFF, 4, 3, false), AF_XDP_SPREAD_OFF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_worker_has_every_queue_for_itself),
 		cmocka_unit_test(a_queue_that_is_not_spread_has_one_reader),
 		cmocka_unit_test(a_queue_that_is_spread_has_every_worker_and_one_owner_among_them),
+		cmocka_unit_test(an_interface_that_does_as_well_is_let_do_it),
 		cmocka_unit_test(rings_are_shared_out_in_powers_of_two_and_stay_useful),
 	};
 

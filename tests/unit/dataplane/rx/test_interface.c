@@ -477,6 +477,13 @@ static void ethernet_is_told_from_what_is_none(void **state)
 
 #define CASE(name) cmocka_unit_test_teardown(name, cut)
 
+static void one_without_rss_is_not_symmetric(void **state)
+{
+	(void)state;
+	assert_false(interface_is_symmetric("lo"));
+	assert_false(interface_is_symmetric("weir-none"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +509,7 @@ int main(void)
 		CASE(an_address_that_this_host_uses_is_found),
 		CASE(of_ipv6_only_a_global_address_counts),
 		CASE(ethernet_is_told_from_what_is_none),
+		CASE(one_without_rss_is_not_symmetric),
 	};
 
 	return cmocka_run_group_tests(tests, enter, NULL);
