@@ -443,10 +443,11 @@ struct frame {
 struct kafka_side {
 	struct message *m;
 	uint8_t state;
-	bool begun;  /* feed() has been called */
-	bool torn;   /* its last bytes are part of something */
-	bool headed; /* message_head() has been called */
-	bool whole;  /* its layout has been read to the end */
+	bool begun;   /* feed() has been called */
+	bool torn;    /* its last bytes are part of something */
+	bool headed;  /* message_head() has been called */
+	bool whole;   /* its layout has been read to the end */
+	bool refused; /* ApiVersions: nothing behind the error can be relied on */
 	bool response;
 	bool flexible;
 	uint8_t version;
@@ -941,11 +942,9 @@ static enum got take_field(struct reader *r)
 	case ACKS: message_text(s->m, KAFKA_ACKS, decimal((int16_t)be16(at), room)); break;
 	case ERROR:
 		take_error(s, (int16_t)be16(at));
-		/* KIP-511: the broker does not know the version that it is asked in. */
-		if (s->api == API_VERSIONS && be16(at) == ERROR_UNSUPPORTED_VERSION) {
-			s->version = 0;
-			s->flexible = false;
-		}
+		/* KIP-511: the broker does not know the version that it is asked in. Some answer in
+		 * version 0, as they should, and some do not. */
+		s->refused = s->api == API_VERSIONS && be16(at) == ERROR_UNSUPPORTED_VERSION;
 		break;
 	default: break;
 	}
@@ -969,6 +968,7 @@ static enum got take_op(struct reader *r)
 	got = take_field(r);
 	if (got == GOT)
 		s->op++;
+	s->whole = s->refused;
 	return got;
 }
 
@@ -1018,7 +1018,7 @@ static void in_body(struct reader *r)
 			got = take_tag(r);
 		} else if (s->records_left > 0) {
 			got = take_batch(r);
-		} else if (s->op->what != DONE) {
+		} else if (s->op->what != DONE && !s->refused) {
 			got = take_op(r);
 		} else if (!s->whole) {
 			got = end_body(r);
@@ -1033,7 +1033,7 @@ static void in_body(struct reader *r)
 		torn(r);
 		return;
 	}
-	if (got == BAD || s->left > 0) {
+	if (got == BAD || (s->left > 0 && !s->refused)) {
 		message_flag(s->m, FLAG_anomaly);
 		s->whole = s->whole && got != BAD;
 	}
@@ -1202,7 +1202,7 @@ static void begin(struct reader *r, uint32_t length, uint16_t api, uint16_t vers
 	s->version = (uint8_t)version;
 	s->op = version <= apis[api].newest ? layout : NULL;
 	s->flexible = version >= apis[api].flexible;
-	s->headed = s->whole = s->targeted = s->reasoned = s->has_records = false;
+	s->headed = s->whole = s->refused = s->targeted = s->reasoned = s->has_records = false;
 	s->depth = 0;
 	s->drop = s->tags = s->records_left = 0;
 	s->error = 0;

@@ -1,0 +1,300 @@
+"""services - what services say to each other, by real servers and clients: the pairs are those that they count themselves.
+
+Answers, per protocol: is every exchange that the server (or client) counts a
+pair with the same name, whatever the load and the way of speaking; is nothing
+a pair that is none.
+
+A protocol adds its server as a Server (words, a port to wait for) and compares
+counted() of the records with the server's own count.
+"""
+import collections
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import support
+from support import check, check_equal, test
+from wire_support import SYSTEM_PATH, Lab, capture, need, until
+
+ADDRESS = "10.83.0.2"  # of the lab's server
+TIMEOUT = 90
+
+# ---------------------------------------------------------------- servers and counts
+
+
+class Server:
+    """A server in the lab, in a folder of its own, ready when it listens on its port."""
+
+    def __init__(self, lab, words, port, host="server", files=()):
+        self.lab, self.words, self.port, self.host, self.files = lab, words, port, host, dict(files)
+
+    def __enter__(self):
+        need(self.words[0])
+        self.folder = tempfile.mkdtemp(prefix="weir-service-")
+        support.open_to_all(self.folder)
+        for name, text in self.files.items():
+            with open(os.path.join(self.folder, name), "w") as f:
+                f.write(text)
+        words = [word.replace("FOLDER", self.folder) for word in self.words]
+        self.log = open(os.path.join(self.folder, "log"), "w+")
+        self.process = subprocess.Popen(
+            self.lab.words(self.host, shutil.which(words[0], path=SYSTEM_PATH), *words[1:]), stdin=subprocess.DEVNULL,
+            stdout=self.log, stderr=self.log, cwd=self.folder)
+        try:
+            until(self.listens, 20, "%s listens" % words[0])
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *unused):
+        support.stop(self.process)
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def listens(self):
+        """By /proc: asking the port would be traffic."""
+        if self.process.poll() is not None:
+            self.log.seek(0)
+            check(False, "%s left with status %r: %s" % (self.words[0], self.process.returncode, self.log.read()[-400:]))
+        for name in ("tcp", "tcp6"):
+            with open("/proc/%d/net/%s" % (self.process.pid, name)) as f:
+                if any(line.split()[1].endswith(":%04X" % self.port) and line.split()[3] == "0A"
+                       for line in f.readlines()[1:]):
+                    return True
+        return False
+
+
+def counted(records, proto, key=lambda r: r["request"]["method"]):
+    """How often each name (or whatever `key` says) among the records of a protocol that have a request."""
+    return collections.Counter(key(r) for r in records if r["proto"] == proto and "request" in r)
+
+
+def check_counts(found, wanted, what):
+    check(found == wanted, "%s: %d records and %d counted by the other side; only here: %r; only there: %r" %
+          (what, sum(found.values()), sum(wanted.values()), dict((found - wanted).items()), dict((wanted - found).items())))
+
+
+def without_loss(run):
+    """What is compared number by number must have been seen whole."""
+    source = run.source()
+    check(source.offered == source.received and not source.lost, "packets were lost: %r" % source)
+    return run
+
+
+def outcomes(records, proto):
+    return collections.Counter(r["outcome"] for r in records if r["proto"] == proto)
+
+
+# ---------------------------------------------------------------- Redis
+
+REDIS = ("redis-server", "--port", "6379", "--bind", ADDRESS, "--save", "", "--protected-mode", "no", "--dir", "FOLDER",
+         "--repl-diskless-sync-delay", "0")
+
+
+def redis(lab, *words, host="client", text=None):
+    """What redis-cli prints; `text`: commands, one a line, on one connection."""
+    command = lab.words(host, shutil.which("redis-cli", path=SYSTEM_PATH), "-h", ADDRESS, *words)
+    done = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT, text=True)
+    check_equal(done.returncode, 0, "status of redis-cli %r: %s" % (words, done.stdout[-300:]))
+    return done.stdout
+
+
+def redis_counts(lab):
+    """Calls by name, as the server counts them. Asked on the server itself, where nothing is captured."""
+    text = redis(lab, "INFO", "commandstats", host="server")
+    return collections.Counter({m.group(1).upper().replace("|", " "): int(m.group(2)) + int(m.group(3))
+                                for m in re.finditer(r"cmdstat_([^:]+):calls=(\d+),.*?rejected_calls=(\d+)", text)})
+
+
+@contextlib.contextmanager
+def redis_captured():
+    """(lab, captured): the lab with a server and a capture; captured() ends it and has (run, calls meanwhile)."""
+    with Lab() as lab, Server(lab, REDIS, 6379), capture(lab, "af_packet") as live:
+        need("redis-cli", "redis-benchmark")
+        before = redis_counts(lab)
+
+        def captured():
+            run = without_loss(live.end())
+            calls = redis_counts(lab) - before
+            calls.subtract({"INFO": 1})
+            return run, +calls
+
+        yield lab, captured
+
+
+@test
+def every_command_that_redis_counts_is_a_pair():
+    """Pipelines of 16 on 20 connections, small and large values."""
+    with redis_captured() as (lab, captured):
+        for size, number in ((3, 4000), (5000, 400)):
+            lab.run("client", "redis-benchmark", "-h", ADDRESS, "-P", 16, "-c", 20, "-n", number, "-d", size, "-q", "-t",
+                    "ping,set,get,incr,lpush,rpop,sadd,hset,spop,zadd,lrange_100,mset", timeout=TIMEOUT)
+        run, calls = captured()
+        check_counts(counted(run.pairs, "redis"), calls, "redis-benchmark")
+        check_equal(set(outcomes(run.pairs, "redis")), {"paired"}, "outcomes")
+        check(not any("anomaly" in r.get("flags", ()) for r in run.pairs), "anomalies in what redis-benchmark says")
+        return "%d commands" % sum(calls.values())
+
+
+@test
+def every_kind_of_reply_has_its_code():
+    script = ("SET a 1", "INCR a", "GET a", "GET none", "LPUSH a x", "NOSUCH", "HSET h f v", "HGETALL h", "SADD s m",
+              "SMEMBERS s", "ZADD z 1.5 m", "ZSCORE z m", "MULTI", "SET b 2", "LPUSH a x", "EXEC", "CLIENT GETNAME",
+              "EVAL \"return {1,{2,'x'}}\" 1 key", "EVAL \"return redis.error_reply('OWN it')\" 0", "DEBUG SLEEP 0")
+    codes = {"2": ["OK", "integer", "bulk", "nil", "WRONGTYPE", "ERR", "integer", "array", "integer", "array", "integer",
+                   "bulk", "OK", "QUEUED", "QUEUED", "array", "nil", "array", "OWN", None],
+             "3": ["OK", "integer", "bulk", "nil", "WRONGTYPE", "ERR", "integer", "map", "integer", "set", "integer",
+                   "double", "OK", "QUEUED", "QUEUED", "array", "nil", "array", "OWN", None]}
+    for version in ("2", "3"):
+        with redis_captured() as (lab, captured):
+            redis(lab, "-" + version, text="\n".join(script) + "\n")
+            run, calls = captured()
+            pairs = [r for r in run.pairs if r["proto"] == "redis"]
+            said = [r for r in pairs if r["request"]["method"] not in ("COMMAND DOCS", "COMMAND", "HELLO")]
+            check_equal([r["request"]["method"].split()[0] for r in said], [s.split()[0] for s in script], "commands")
+            for record, code, line in zip(said, codes[version], script):
+                check_equal(record["response"]["code"], code or record["response"]["code"], "RESP%s, %s" % (version, line))
+                check_equal(record.get("error", False), code in ("WRONGTYPE", "ERR", "OWN") or record["response"]["code"] == "ERR",
+                            "error of %s" % line)
+            check_equal(said[15]["response"]["errors"], 1, "errors inside EXEC's array")
+            check_counts(counted([r for r in run.pairs if r["request"]["method"] not in ("NOSUCH",)], "redis"),
+                         calls - collections.Counter(), "RESP" + version)
+
+
+@test
+def what_is_published_is_oneway_and_shifts_nothing():
+    for version in ("-2", "-3"):
+        with redis_captured() as (lab, captured):
+            words = lab.words("client", shutil.which("redis-cli", path=SYSTEM_PATH), "-h", ADDRESS, version, "SUBSCRIBE", "a",
+                              "b", "c")
+            subscriber = subprocess.Popen(words, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+            try:
+                until(lambda: redis(lab, "PUBSUB", "NUMSUB", "c", host="server").split() == ["c", "1"], 10,
+                      "somebody is subscribed")
+                received = [int(redis(lab, "PUBLISH", channel, "message")) for channel in ("a", "b", "a", "none", "c")]
+            finally:
+                support.stop(subscriber)
+            run, _ = captured()
+            pushed = [r["request"]["target"] for r in run.pairs if r["outcome"] == "oneway"]
+            check_equal(sorted(pushed), ["a", "a", "b", "c"], "channels of messages pushed to %s" % version)
+            check_equal(sum(received), len(pushed), "messages that PUBLISH counted")
+            asked = counted([r for r in run.pairs if r["outcome"] == "paired"], "redis")
+            check_equal((asked["SUBSCRIBE"], asked["PUBLISH"]), (1, 5), "SUBSCRIBE and PUBLISH")
+            check_equal(set(outcomes(run.pairs, "redis")), {"paired", "oneway"}, "outcomes")
+
+
+@test
+def a_master_speaks_to_its_replica():
+    with redis_captured() as (lab, captured):
+        replica = ("redis-server", "--port", "6380", "--save", "", "--dir", "FOLDER", "--replicaof", ADDRESS, "6379")
+        redis(lab, "SET", "before", "1", host="server")
+        with Server(lab, replica, 6380, host="client"):
+            until(lambda: "state=online" in redis(lab, "INFO", "replication", host="server"), 30, "the replica is online")
+            for number in range(20):
+                redis(lab, "SET", "key%d" % number, "v" * 700, host="server")
+            until(lambda: redis(lab, "WAIT", "1", "1000", host="server").strip() == "1", 10, "the replica has everything")
+            run, _ = captured()
+        sent = [r["request"]["target"] for r in run.pairs if r["outcome"] == "oneway" and r["request"]["method"] == "SET"]
+        check_equal(sent, ["key%d" % n for n in range(20)], "commands of the master")
+        asked = counted([r for r in run.pairs if r["outcome"] == "paired"], "redis")
+        check_equal(asked["PSYNC"], 1, "PSYNC")
+        check_equal(counted(run.pairs, "redis")["RDB"], 1, "snapshots")
+        check(not any("anomaly" in r.get("flags", ()) for r in run.pairs), "anomalies")
+
+
+# ---------------------------------------------------------------- Kafka
+
+# As librdkafka counts requests, where its names are not the protocol's.
+KAFKA_NAMES = {"ApiVersion": "ApiVersions"}
+
+
+@contextlib.contextmanager
+def kafka_peers(lab, messages, acks):
+    """librdkafka's brokers and clients in one process on the lab's server: (next answer, go on)."""
+    need("kcat")
+    command = lab.words("server", sys.executable, os.path.join(support.HERE, "kafka_peers.py"), messages, acks)
+    peers = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def answer():
+        line = peers.stdout.readline()
+        check(line, "kafka_peers.py ended: %s" % (peers.stderr.read()[-400:] if not line else ""))
+        return json.loads(line)
+
+    def go_on():
+        peers.stdin.write("\n")
+        peers.stdin.flush()
+
+    try:
+        yield answer, go_on
+    finally:
+        peers.stdin.close()
+        support.stop(peers)
+        peers.stdout.close()
+        peers.stderr.close()
+
+
+def kafka_run(acks, messages=1500):
+    with Lab() as lab:
+        lab.link("server", "set", "lo", "up")
+        with capture(lab, "af_packet", interface="lo", host="server") as live, \
+                kafka_peers(lab, messages, acks) as (answer, go_on):
+            brokers = answer()["brokers"]
+            go_on()
+            consumed = answer()["consumed"]
+            done = lab.run("server", "kcat", "-b", brokers, "-X", "client.id=kcat", "-C", "-t", "orders", "-e", "-q",
+                           "-f", "%o\\n", timeout=TIMEOUT)
+            go_on()
+            told = answer()
+            return live.end(), consumed, len(done.stdout.split()), told
+
+
+def kafka_check(run, consumed, fetched, told, messages):
+    check_equal((consumed, fetched), (messages, messages), "messages that librdkafka's consumer and kcat got")
+    for client, counts in told.items():
+        mine = [r for r in run.pairs if r["proto"] == "kafka" and r.get("request", {}).get("client_id") == client]
+        wanted = collections.Counter({KAFKA_NAMES.get(n, n): c for n, c in counts["requests"].items()})
+        found = counted(mine, "kafka")
+        # What a consumer asks after its last statistics is not in them.
+        late = found - wanted
+        check(not wanted - found and set(late) <= {"Fetch", "Heartbeat", "OffsetCommit", "LeaveGroup", "Metadata"} and
+              (client == "consumer" or not late), "%s: librdkafka counts %r, here are %r" % (client, dict(wanted), dict(found)))
+        if client == "producer":
+            # The mock brokers answer Produce with acks 0 too, which no broker does: nobody asked for those.
+            silent = [r for r in mine if r["outcome"] == "oneway"]
+            check_equal(outcomes(mine, "kafka")["paired"] + len(silent), counts["responses"], "responses to the producer")
+            check_equal(outcomes(run.pairs, "kafka")["orphan"], len(silent), "orphans")
+    wrong = [r for r in run.pairs if "anomaly" in r.get("flags", ())]
+    check(not wrong, "a layout does not fit: %r" % wrong[:1])
+
+    def records(half, method, client):
+        return sum(r.get(half, {}).get("records", 0) for r in run.pairs
+                   if r["proto"] == "kafka" and r.get("request", {}).get("method") == method and
+                   r["request"].get("client_id") == client)
+
+    check_equal(records("request", "Produce", "producer"), messages, "records produced")
+    # A batch is fetched whole, and again if the consumer was in its middle.
+    check(records("response", "Fetch", "kcat") >= messages, "records fetched by kcat")
+    return dict(counted(run.pairs, "kafka"))
+
+
+@test
+def every_request_that_librdkafka_counts_is_a_pair():
+    messages = 1500
+    run, consumed, fetched, told = kafka_run(1, messages)
+    return ", ".join("%s %d" % item for item in sorted(kafka_check(run, consumed, fetched, told, messages).items()))
+
+
+@test
+def what_wants_no_acknowledgement_is_oneway():
+    messages = 1500
+    run, consumed, fetched, told = kafka_run(0, messages)
+    kafka_check(run, consumed, fetched, told, messages)
+    produced = [r for r in run.pairs if r["proto"] == "kafka" and r.get("request", {}).get("method") == "Produce"]
+    check_equal({r["outcome"] for r in produced}, {"oneway"}, "outcomes of Produce with acks 0")
+    check(produced, "nothing was produced")
