@@ -45,6 +45,7 @@ enum note {
 	NOTE_UPGRADE = 4,
 	NOTE_SIMPLE = 8,   /* HTTP/0.9 */
 	NOTE_UNKNOWN = 16, /* its head is not complete: it may still ask for an upgrade */
+	NOTE_H2C = 32,     /* the upgrade is to HTTP/2 */
 };
 
 enum state {
@@ -67,6 +68,7 @@ enum {
 	START_LINE_SEARCHED = 8192,
 	FOLDED_BYTES = 8192,
 	UPGRADE_BYTES = 32,
+	H2C_STREAM = 1,
 	/* The smallest head limit there is: less than this is all there is because the side has
 	 * ended, and not because it is all that is gathered. */
 	LIMIT_BYTES = 1024,
@@ -633,6 +635,8 @@ static void end_request_head(struct reader *r, const uint8_t *end)
 
 	if (s->asks_upgrade)
 		s->note |= NOTE_UPGRADE;
+	if (s->asks_upgrade && strcmp(s->upgrade, "h2c") == 0)
+		s->note |= NOTE_H2C;
 	message_note(s->m, s->note);
 	if ((s->note & (NOTE_CONNECT | NOTE_UPGRADE)) != 0)
 		r->h->undecided = true;
@@ -707,6 +711,7 @@ static bool begin_response(struct reader *r, const uint8_t *at, const struct sta
 	struct http_side *s = r->s;
 	uint64_t note = 0;
 	enum request_known known = conn_request_note(r->c, r->side, at, 0, &note);
+	bool goes_on;
 
 	if ((known == REQUEST_NONE || (note & NOTE_UNKNOWN) != 0) && !conn_waited(r->c, r->side)) {
 		conn_wait_peer(r->c, r->side);
@@ -720,9 +725,13 @@ static bool begin_response(struct reader *r, const uint8_t *at, const struct sta
 			       (l->code.at[2] - '0'));
 	/* RFC 9110 15.2: 101 is the last word in HTTP; every other 1xx is not. */
 	s->interim = s->status / 100 == 1 && s->status != 101;
-	if (s->interim)
+	/* RFC 7540 3.2: the answer to a request that was upgraded comes on stream 1 of HTTP/2. */
+	goes_on = s->status == 101 && (s->note & NOTE_H2C) != 0;
+	if (s->interim || goes_on)
 		open.kind = MESSAGE_INTERIM;
 	s->m = message_begin(r->c, r->side, at, open);
+	if (goes_on)
+		conn_request_key(r->c, r->side, at, 0, H2C_STREAM);
 	message_text(s->m, FIELD_CODE, l->code);
 	message_text(s->m, FIELD_VERSION, l->version);
 	if (l->reason.bytes > 0)

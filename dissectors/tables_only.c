@@ -7,6 +7,7 @@
  */
 #include "dataplane/base/ensure.h"
 #include "dissectors/dissector.h"
+#include "dissectors/hpack.h"
 
 #define NEVER ensure_failed(__FILE__, __LINE__, "dissectors run in the dataplane only")
 
@@ -46,4 +47,9 @@ void message_flag(struct message *m, enum flag f) { (void)m, (void)f; NEVER; }
 void message_failed(struct message *m) { (void)m; NEVER; }
 void message_head(struct message *m, const uint8_t *end) { (void)m, (void)end; NEVER; }
 void message_end(struct message *m, const uint8_t *end) { (void)m, (void)end; NEVER; }
+/* helpers with a library */
+struct hpack *hpack_new(struct conn *c, bool late) { (void)c, (void)late; NEVER; }
+void hpack_free(struct hpack *h) { (void)h; NEVER; }
+bool hpack_decode(struct hpack *h, struct slice piece, bool last, hpack_line_fn *line, void *x) { (void)h, (void)piece, (void)last, (void)line, (void)x; NEVER; }
+void hpack_limit(struct hpack *h, uint32_t bytes) { (void)h, (void)bytes; NEVER; }
 /* clang-format on */

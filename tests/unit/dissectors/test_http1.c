@@ -276,6 +276,10 @@ static void h2c_is_http2(void **state)
 	fake_say(&c, SIDE_A, "GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n");
 	fake_say(&c, SIDE_B, "HTTP/1.1 101 SP\r\nUpgrade: h2c\r\n\r\n");
 	assert_string_equal(c.become, "http2");
+	/* RFC 7540 3.2: stream 1 answers. */
+	assert_int_equal(fake_message(&c, SIDE_B, 0)->kind, MESSAGE_INTERIM);
+	assert_int_equal(fake_message(&c, SIDE_A, 0)->key, 1);
+	assert_false(fake_message(&c, SIDE_A, 0)->answered);
 }
 
 static void an_upgrade_that_is_refused_changes_nothing(void **state)

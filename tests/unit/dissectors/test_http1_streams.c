@@ -648,8 +648,9 @@ static void an_upgrade_hands_both_sides_over(void **state)
 		     "GET /up 1.1 +0", "101 1.1 Go +0 to 0");
 	check_become(UPGRADE("TLS/1.0, HTTP/1.1"), SWITCH("TLS/1.0"), "tls", "GET /up 1.1 +0",
 		     "101 1.1 Go +0 to 0");
+	/* The answer itself comes on stream 1 of HTTP/2 (RFC 7540 3.2). */
 	check_become(UPGRADE("h2c"), SWITCH("h2c"), "http2", "GET /up 1.1 +0",
-		     "101 1.1 Go +0 to 0");
+		     "interim 101 1.1 Go +0 to 0");
 }
 
 static void an_upgrade_refused_leaves_http_as_it_was(void **state)
