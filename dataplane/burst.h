@@ -92,6 +92,7 @@ struct packet {
 			 */
 	uint32_t epoch; /* of the pipeline clock when the packet was seen; by the worker */
 	uint64_t now_ns; /* pipeline time when the packet was seen; by the worker */
+	bool handed;     /* another worker has received it (flow/handoff.h) */
 
 	/* decode */
 	uint8_t side;      /* enum side of flow/key.h: which endpoint of the key sent this */
@@ -108,6 +109,9 @@ struct packet {
 				    `payload` of a datagram is */
 	uint64_t hash;           /* of key, keyed */
 	struct flow_key key;
+	bool datagram; /* put together from fragments */
+	bool raw;     /* a fragment that its home has to keep: nothing but the addresses is known */
+	uint8_t home; /* the worker that owns it, where packets are handed over */
 
 	/* flow */
 	struct flow *flow;

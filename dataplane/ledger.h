@@ -131,6 +131,7 @@
 	X(flows_expired,         NONE, BESIDE, "flows_expired", "", "flows that ended by time") \
 	X(flows_evicted,         NONE, BESIDE, "flows_evicted", "", "flows that had to make room for others") \
 	X(flows_opaque,          NONE, BESIDE, "flows_opaque", "", "connections and UDP flows given up: protocol unknown or no longer readable") \
+	X(handoff_in_flight,     NONE, BESIDE, "handoff_in_flight", "(gauge)", "packets handed over that this worker has not taken yet") \
 	X(flows_live,            NONE, BESIDE, "flows_live", "(gauge)", "TCP connections live now") \
 	X(segments_delivered,    NONE, BESIDE, "segments_delivered", "", "TCP payloads delivered in order") \
 	X(packets_after_close,   NONE, BESIDE, "packets_after_close", "", "packets of connections that had closed") \

@@ -135,7 +135,7 @@ static bool is_enough(struct house *h)
 
 	if (atomic_load(&h->d.door.stop))
 		return false;
-	if (clock_monotonic_ns() >= h->ends_ns || (h->d.live && h->running < h->d.workers))
+	if (clock_monotonic_ns() >= h->ends_ns || (h->d.live && atomic_load(&h->d.door.ending)))
 		return true;
 	for (uint32_t i = 0; i < h->d.workers && h->counting; i++)
 		for (uint32_t k = 0; k < h->d.sources; k++)

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "dataplane/base/cpu.h"
 #include "dataplane/base/log.h"
 #include "dataplane/reassembly/count.h"
 #include "dataplane/rx/backends.h"
@@ -151,6 +153,8 @@ static void publish_about(struct worker *w, struct rx_port *port)
 		memcpy(about.clock, a.clock, sizeof(about.clock));
 		about.share = a.share;
 	}
+	if (w->rx.count == 0 || a.spread < w->spread)
+		w->spread = a.spread;
 	if (a.ring_packets != 0 &&
 	    (w->nap.ring_packets == 0 || a.ring_packets < w->nap.ring_packets))
 		w->nap.ring_packets = a.ring_packets;
@@ -293,6 +297,113 @@ static int compile_patterns(struct dataplane *d, uint64_t *ret_enabled)
 	return err < 0 ? say(EXIT_SOURCE, "pattern scanner", err) : 0;
 }
 
+/* ---- all workers ---- */
+
+/* The main thread goes to the processor where the worker will run: what it touches there, and what
+ * the kernel makes for it, lies on that processor's NUMA node. */
+static int go_to_core(const struct dataplane *d, struct worker *w, uint32_t number)
+{
+	uint32_t core = d->settings->core[number];
+	int err = cpu_pin(core);
+
+	if (err < 0) {
+		log_error("--cores: processor %u cannot be used: %s", core, strerror(-err));
+		return EXIT_SETTINGS;
+	}
+	w->is_pinned = true;
+	w->core = core;
+	return 0;
+}
+
+static void tell_cores(const struct dataplane *d)
+{
+	char text[SETTINGS_WORKERS_MAX * 24] = "";
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < d->workers; i++) {
+		int node = cpu_node(d->worker[i].core);
+
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%u",
+					 i > 0 ? ", " : "", d->worker[i].core);
+		if (node >= 0)
+			used += (size_t)snprintf(text + used, sizeof(text) - used, " (node %d)",
+						 node);
+	}
+	log_info("a worker, and its memory, on processor %s", text);
+}
+
+static int make_workers(struct dataplane *d, uint64_t enabled, struct hash_key key)
+{
+	bool pinned = d->settings->core_count == d->workers;
+	struct cpu_set before;
+	int status = 0;
+
+	pinned = pinned && cpu_allowed(&before) == 0;
+	for (uint32_t i = 0; i < d->workers && status == 0; i++) {
+		if (pinned)
+			status = go_to_core(d, &d->worker[i], i);
+		d->worker[i].identify.enabled = enabled;
+		if (status == 0)
+			status = make_worker(d, &d->worker[i], i, key);
+	}
+	if (pinned && status == 0)
+		tell_cores(d);
+	if (pinned && cpu_allow(&before) == 0)
+		(void)cpu_avoid(d->settings->core, d->settings->core_count);
+	return status;
+}
+
+/* Of a live source packets may come to another worker than the one that owns them; of a file only
+ * when that is asked for, and where all of it comes to all. */
+static bool hands_over(const struct dataplane *d)
+{
+	const struct settings *s = d->settings;
+
+	if (d->workers < 2 || s->until <= STAGE_decode)
+		return false;
+	return d->live || (s->force_handoff != 0 && d->worker[0].rx.port[0] != NULL &&
+			   d->worker[0].rx.published[0]->about.share == 0);
+}
+
+static void connect_worker(struct dataplane *d, struct worker *w)
+{
+	struct handoff_settings s = { .worker = w->number,
+				      .workers = d->workers,
+				      .force_one_in = d->settings->force_handoff,
+				      .waits = !d->live };
+
+	w->decode.settings.home = (struct decode_home){
+		.worker = w->number,
+		.workers = d->workers,
+		.stays = d->live && d->sources == 1 && w->spread == RX_SPREAD_SYMMETRIC,
+		.fragments = d->live,
+		.keeps = !d->live,
+	};
+	handoff_init(&w->handoff, &s, d->handoff, &w->counters);
+}
+
+static int connect_workers(struct dataplane *d)
+{
+	int err;
+
+	if (!hands_over(d)) {
+		if (d->settings->force_handoff != 0)
+			log_warn("--force-handoff: there is nobody to hand packets to; use "
+				 "--workers 2 or "
+				 "more, and --until flow or later");
+		return 0;
+	}
+	err = handoff_net_make(&d->handoff, d->workers, d->settings->handoff_bytes);
+	if (err < 0)
+		return say(EXIT_SOURCE, "memory for packets handed over between workers", err);
+	for (uint32_t i = 0; i < d->workers; i++)
+		connect_worker(d, &d->worker[i]);
+	if (d->live && d->worker[0].spread == RX_SPREAD_ANY)
+		log_info("both directions of a flow may come to different workers, which then hand "
+			 "packets over");
+	return 0;
+}
+
 int setup_dataplane(struct dataplane *d, const struct settings *s)
 {
 	struct hash_key key = hash_key(s);
@@ -312,18 +423,17 @@ int setup_dataplane(struct dataplane *d, const struct settings *s)
 	pthread_barrier_init(&d->start, NULL, d->workers + 1);
 	if (d->bell_fd < 0 || d->done_fd < 0)
 		return say(EXIT_SOURCE, "eventfd", -errno);
-	d->worker = aligned_alloc(CACHE_LINE_BYTES, sizeof(struct worker) / CACHE_LINE_BYTES *
-								    CACHE_LINE_BYTES * d->workers +
-							    d->workers * CACHE_LINE_BYTES);
-	if (d->worker == NULL)
+	/* Each worker has pages of its own, which nobody has touched yet. */
+	d->worker = mmap(NULL, sizeof(struct worker) * d->workers, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (d->worker == MAP_FAILED) {
+		d->worker = NULL;
 		return say(EXIT_SOURCE, "worker memory", -ENOMEM);
-	memset(d->worker, 0, sizeof(struct worker) * d->workers);
-	status = compile_patterns(d, &enabled);
-	for (uint32_t i = 0; i < d->workers && status == 0; i++) {
-		d->worker[i].identify.enabled = enabled;
-		status = make_worker(d, &d->worker[i], i, key);
 	}
-	return status;
+	status = compile_patterns(d, &enabled);
+	if (status == 0)
+		status = make_workers(d, enabled, key);
+	return status == 0 ? connect_workers(d) : status;
 }
 
 static void undo_worker(struct worker *w)
@@ -344,7 +454,9 @@ void setup_undo(struct dataplane *d)
 {
 	for (uint32_t i = 0; i < d->workers && d->worker != NULL; i++)
 		undo_worker(&d->worker[i]);
-	free(d->worker);
+	if (d->worker != NULL)
+		munmap(d->worker, sizeof(struct worker) * d->workers);
+	handoff_net_free(d->handoff);
 	identify_free(d->identify);
 	if (d->bell_fd > 0)
 		close(d->bell_fd);

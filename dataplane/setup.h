@@ -16,6 +16,7 @@ struct dataplane {
 	uint32_t sources;
 	char rx[SETTINGS_RX_MAX][512]; /* of each source, as opened: `auto` has become a name */
 	struct identify_database *identify;
+	struct handoff_net *handoff; /* NULL: no packet is ever handed over */
 	struct emit_door door;
 	pthread_barrier_t start;
 	int bell_fd, done_fd;

@@ -3,13 +3,18 @@
 
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "dataplane/base/cpu.h"
 #include "dataplane/base/log.h"
 
 #define PUBLISH_EVERY_NS (10 * UINT64_C(1000000))
 #define QUIET_LAG_NS     (600 * UINT64_C(1000000)) /* no source keeps packets back for longer */
 #define REST_MAX_NS      (5 * CLOCK_SECOND_NS) /* a source that does not end after its stop is left */
+#define OTHERS_MAX_NS    (2 * REST_MAX_NS)
 enum { IDLE_MS = 100 };
 
 /* ---- rx ---- */
@@ -58,9 +63,10 @@ static void merge(struct ports *rx, struct burst *b, uint32_t room)
 	}
 }
 
-static void rx_pull(struct ports *rx, struct burst *b, uint64_t at_most)
+static void ports_pull(struct ports *rx, struct burst *b, uint64_t at_most, uint32_t room)
 {
-	uint32_t room = at_most < BURST_PACKETS ? (uint32_t)at_most : BURST_PACKETS;
+	if (at_most < room)
+		room = (uint32_t)at_most;
 
 	b->count = 0;
 	if (likely(rx->count == 1))
@@ -86,10 +92,10 @@ static void rx_give_back(struct ports *rx)
 }
 
 /* Every worker sees every packet's time, so timers do not depend on how flows are shared out. */
-static void note_time(struct worker *w, struct burst *b)
+static void note_time(struct worker *w, struct packet *packet, uint32_t n)
 {
-	for (uint32_t i = 0; i < b->count; i++) {
-		struct packet *p = &b->packet[i];
+	for (uint32_t i = 0; i < n; i++) {
+		struct packet *p = &packet[i];
 		uint32_t epoch = w->clock.epoch;
 
 		p->epoch = clock_see(&w->clock, p->ts_ns);
@@ -97,6 +103,24 @@ static void note_time(struct worker *w, struct burst *b)
 		if (unlikely(p->epoch != epoch && w->number == 0))
 			count(&w->counters, clock_set);
 	}
+}
+
+static void rx_pull(struct worker *w, struct burst *b)
+{
+	ports_pull(&w->rx, b, w->packets_left, handoff_room(&w->handoff));
+	for (uint32_t i = 0; i < b->count; i++)
+		b->packet[i].handed = b->packet[i].raw = b->packet[i].datagram = false;
+	note_time(w, b->packet, b->count);
+}
+
+/* What others have received: their time stamps, this worker's clock. */
+static uint32_t handed_pull(struct worker *w, struct burst *b)
+{
+	uint32_t before = b->count, n = handoff_pull(&w->handoff, b);
+
+	note_time(w, b->packet + before, b->count - before);
+	note_time(w, w->handoff.in_packet, w->handoff.taken_count);
+	return n;
 }
 
 /* ---- until ---- */
@@ -140,21 +164,26 @@ static void reassemble(struct worker *w, struct burst *b)
 	w->clock.now_ns = end_ns;
 }
 
-static uint32_t worker_turn(struct worker *w)
+/* Returns what was pulled from the sources; what came from other workers is beside it in
+ * `*ret_handed`. */
+static uint32_t worker_turn(struct worker *w, uint32_t *ret_handed)
 {
 	struct burst *b = &w->burst;
 	uint32_t pulled;
 
 	stage_switch(&w->timer, STAGE_rx);
-	rx_pull(&w->rx, b, w->packets_left); /* frames in */
+	rx_pull(w, b); /* frames in */
 	pulled = b->count;
-	note_time(w, b);
 	if (unlikely(w->until == STAGE_rx))
 		cut_after_rx(w, b);
-	filter_burst(&w->filter, b); /* what the user did not ask for is out */
+	filter_burst(&w->filter, b);     /* what the user did not ask for is out */
+	*ret_handed = handed_pull(w, b); /* what other workers have received for this one */
 	stage_switch(&w->timer, STAGE_decode);
 	decode_burst(&w->decode, b); /* headers found, offsets noted */
 	cut_after(w, b, STAGE_decode, C_cut_decode);
+	handoff_burst(&w->handoff, b); /* what others own is theirs */
+	if (unlikely(w->handoff.net != NULL))
+		decode_copies(&w->decode, b);
 	stage_switch(&w->timer, STAGE_flow);
 	flow_burst(&w->flow, b); /* each packet has a flow; nothing is freed */
 	cut_after(w, b, STAGE_flow, C_cut_flow);
@@ -165,6 +194,7 @@ static uint32_t worker_turn(struct worker *w)
 	stage_switch(&w->timer, STAGE_emit);
 	emit_publish(&w->emit); /* one release store */
 	stage_switch(&w->timer, STAGE_rx);
+	handoff_release(&w->handoff);
 	rx_give_back(&w->rx); /* every frame returns to its back end */
 	return pulled;
 }
@@ -222,6 +252,7 @@ static void publish(struct worker *w)
 	gauge_set(c, payload_held, w->reassembly.held_bytes);
 	gauge_set(c, requests_open, w->pair.open_requests);
 	gauge_set(c, responses_open, w->pair.open_responses);
+	gauge_set(c, handoff_in_flight, handoff_waiting(&w->handoff));
 	gauge_set(c, flows_live, w->flow.age[FLOW_LIVE].count + w->flow.age[FLOW_HALF_OPEN].count);
 	if (w->number == 0)
 		gauge_set(c, heap_bytes, arena_process_bytes());
@@ -283,8 +314,9 @@ static void report_sources(struct worker *w)
 
 static void sleep_until_woken(struct worker *w)
 {
-	struct pollfd fd[SETTINGS_RX_MAX];
+	struct pollfd fd[SETTINGS_RX_MAX + 1];
 	nfds_t n = 0;
+	int bell_fd;
 
 	for (uint32_t i = 0; i < w->rx.count; i++) {
 		const struct rx_backend *b = rx_port_backend(w->rx.port[i]);
@@ -293,7 +325,14 @@ static void sleep_until_woken(struct worker *w)
 		if (wait_fd >= 0)
 			fd[n++] = (struct pollfd){ .fd = wait_fd, .events = POLLIN };
 	}
+	if (!handoff_may_sleep(&w->handoff, &bell_fd)) {
+		handoff_awake(&w->handoff);
+		return;
+	}
+	if (bell_fd >= 0)
+		fd[n++] = (struct pollfd){ .fd = bell_fd, .events = POLLIN };
 	poll(fd, n, IDLE_MS);
+	handoff_awake(&w->handoff);
 }
 
 static void nap_for(uint64_t ns)
@@ -346,9 +385,9 @@ static void wait_for_packets(struct worker *w)
 
 /* ---- a run ---- */
 
-static void note_pulled(struct worker *w, uint32_t pulled)
+static void note_pulled(struct worker *w, uint32_t pulled, uint32_t handed)
 {
-	nap_saw(&w->nap, pulled);
+	nap_saw(&w->nap, pulled + handed);
 	w->quiet_ns = 0;
 	if (w->packets_left != UINT64_MAX)
 		w->packets_left -= pulled;
@@ -358,14 +397,14 @@ static void note_pulled(struct worker *w, uint32_t pulled)
 static void work(struct worker *w)
 {
 	while (!stop_asked(w) && w->packets_left > 0) {
-		uint32_t pulled;
+		uint32_t pulled, handed;
 
 		time_this_turn(w);
-		pulled = worker_turn(w);
-		sum_up_turn(w, pulled);
+		pulled = worker_turn(w, &handed);
+		sum_up_turn(w, pulled + handed);
 		publish_when_due(w);
-		if (likely(pulled > 0))
-			note_pulled(w, pulled);
+		if (likely(pulled + handed > 0))
+			note_pulled(w, pulled, handed);
 		else if (sources_ended(w))
 			return;
 		else
@@ -410,7 +449,7 @@ static void take_the_rest(struct worker *w)
 	w->packets_left = UINT64_MAX;
 	w->timer.on = false;
 	while (clock_monotonic_ns() - begun_ns < REST_MAX_NS) {
-		uint32_t pulled = worker_turn(w);
+		uint32_t handed, pulled = worker_turn(w, &handed);
 
 		publish_when_due(w);
 		if (pulled == 0 && all_ports_ended(w))
@@ -421,14 +460,72 @@ static void take_the_rest(struct worker *w)
 	log_warn("a source does not end although it was stopped; what is under way in it is left");
 }
 
+/* Turns, with nothing new from the sources, until the others are as far. False: they are not. */
+static bool take_handed_until(struct worker *w, bool drained)
+{
+	uint64_t begun_ns = clock_monotonic_ns();
+
+	w->packets_left = 0;
+	while (clock_monotonic_ns() - begun_ns < OTHERS_MAX_NS) {
+		/* Asked before the turn: what was given before it is there. */
+		bool reached = drained ? handoff_drained(&w->handoff)
+				       : handoff_all_ended(&w->handoff);
+		uint32_t handed;
+
+		(void)worker_turn(w, &handed);
+		publish_when_due(w);
+		if (reached && handed == 0)
+			return true;
+		if (handed == 0)
+			nap_for(NAP_MIN_NS);
+	}
+	return false;
+}
+
+/* The last packets for other workers and from them (flow/handoff.h says why nobody waits for ever).
+ */
+static void part_from_others(struct worker *w)
+{
+	bool in_time = true;
+
+	w->timer.on = false;
+	handoff_sources_ended(&w->handoff);
+	if (w->live)
+		in_time = take_handed_until(w, false);
+	handoff_close(&w->handoff);
+	if (!w->live)
+		handoff_cut(&w->handoff);
+	else if (!in_time || !take_handed_until(w, true))
+		log_warn(
+			"another worker does not end although it was stopped; what it has for this "
+			"one is left");
+}
+
+/* The name is what `top -H` shows. */
+static void settle(const struct worker *w)
+{
+	char name[16];
+	int err;
+
+	(void)snprintf(name, sizeof(name), "weir-w%u", w->number);
+	(void)prctl(PR_SET_NAME, name);
+	err = w->is_pinned ? cpu_pin(w->core) : 0;
+	if (err < 0)
+		log_warn("worker %u runs where it likes: processor %u: %s", w->number, w->core,
+			 strerror(-err));
+}
+
 void *worker_run(void *worker)
 {
 	struct worker *w = worker;
 	uint64_t one = 1;
 
+	settle(w);
 	pthread_barrier_wait(w->start);
 	work(w);
+	atomic_store_explicit(&w->door->ending, true, memory_order_relaxed);
 	take_the_rest(w);
+	part_from_others(w);
 	flow_close_all(&w->flow, WHY_capture_ended);
 	report_sources(w);
 	publish(w);

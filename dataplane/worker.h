@@ -15,6 +15,7 @@
 #include "dataplane/dissect/host.h"
 #include "dataplane/emit/emit.h"
 #include "dataplane/flow/flow.h"
+#include "dataplane/flow/handoff.h"
 #include "dataplane/nap.h"
 #include "dataplane/pair/pair.h"
 #include "dataplane/reassembly/digest.h"
@@ -43,9 +44,10 @@ struct ports {
 
 struct worker {
 	/* every turn */
-	struct burst burst;
+	_Alignas(4096) struct burst burst; /* a worker shares no page with another */
 	struct ports rx;
 	struct filter filter;
+	struct handoff handoff;
 	struct decode decode;
 	struct flow_table flow;
 	struct reassembly reassembly;
@@ -57,6 +59,7 @@ struct worker {
 	struct stage_timer timer;
 	enum stage until;
 	uint32_t number, workers;
+	uint8_t spread;        /* enum rx_spread of its sources: the one that promises least */
 	uint64_t packets_left; /* until --count; UINT64_MAX: no end */
 	struct nap nap;
 	bool live, spin;
@@ -70,6 +73,8 @@ struct worker {
 	uint64_t turn;
 	uint64_t quiet_ns, quiet_from_ns; /* CLOCK_MONOTONIC at which nothing came any more; the
 					     clock then. 0: packets come */
+	bool is_pinned;
+	uint32_t core; /* to which */
 	pthread_t thread;
 	pthread_barrier_t *start; /* all threads and main: after it nothing can be opened */
 	int done_fd;              /* eventfd: written when the worker has finished */

@@ -262,6 +262,7 @@ static void handoff_sheet(struct balance_sheet *s, const struct books *b)
 	(void)snprintf(s->scope, sizeof(s->scope), "total");
 	add(&s->in, "handed_out", "", books_sum(b, C_handed_out));
 	add(&s->out, "handed_in", "", books_sum(b, C_handed_in));
+	add(&s->out, "in_flight", GAUGE, books_sum(b, C_handoff_in_flight));
 }
 
 void books_balances(const struct books *b, books_each_fn *each, void *context)

@@ -29,6 +29,7 @@
 #include "control/weir/runtime.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/base/compiler.h"
+#include "dataplane/base/cpu.h"
 #include "dataplane/base/log.h"
 #include "dataplane/base/privilege.h"
 #include "dataplane/shm/attach.h"
@@ -570,6 +571,7 @@ static int take_settings(struct daemon *d, int fd)
 	d->alone = d->settings->service != SERVICE_NONE;
 	d->restarted = getenv("WEIR_RESTART") != NULL;
 	d->books.live = d->settings->live != 0;
+	(void)cpu_avoid(d->settings->core, d->settings->core_count);
 	err = give_up_privileges(d->settings);
 	if (err < 0) {
 		log_error("cannot give up privileges: %s", strerror(-err));

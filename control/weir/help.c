@@ -24,10 +24,9 @@ static const struct group groups[] = {
 	  { "output", "format", "headers", "body-limit", "rotate-size", "rotate-interval", "ledger",
 	    "stats-interval", "metrics", "quiet" } },
 	{ "Pipeline",
-	  { "workers", "poll", "user", "name", "until", "dissectors", "flow-key", "dedup",
-	    "history", "gap-wait",
-	    "half-open-timeout", "closing-timeout", "idle-timeout", "udp-timeout",
-	    "request-timeout", "fragment-timeout", "hash-seed" } },
+	  { "workers", "cores", "poll", "user", "name", "until", "dissectors", "flow-key", "dedup",
+	    "history", "gap-wait", "half-open-timeout", "closing-timeout", "idle-timeout",
+	    "udp-timeout", "request-timeout", "fragment-timeout", "hash-seed" } },
 };
 
 static const char introduction_read[] =

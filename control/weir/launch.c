@@ -19,6 +19,7 @@
 #include "control/weir/runtime.h"
 #include "control/weir/settings_parse.h"
 #include "control/weir/supervisor.h"
+#include "control/weir/workers.h"
 #include "dataplane/base/clock.h"
 
 enum { RUN_CHARACTERS = 6, COMMAND_NAME_BYTES = 32 };
@@ -74,6 +75,7 @@ int launch_parse(const char *command, int argc, char **argv, struct settings **r
 	struct settings *s = malloc(sizeof(*s));
 	enum settings_wish wish = SETTINGS_RUN;
 	struct settings_error err;
+	char why[WORKERS_TEXT_BYTES];
 	int status = STATUS_DONE;
 
 	*ret = NULL;
@@ -88,8 +90,14 @@ int launch_parse(const char *command, int argc, char **argv, struct settings **r
 		help_of(command, stdout);
 	} else if (wish == SETTINGS_PRINT) {
 		settings_print(s, stdout);
+	} else if (wish == SETTINGS_RUN && s->service != SERVICE_CONTROL &&
+		   workers_settle(s, why) < 0) {
+		fprintf(stderr, "weir %s: %s\n", command, why);
+		status = STATUS_USAGE;
 	} else {
 		s->list_rx = wish == SETTINGS_LIST_RX;
+		if (s->workers == 0)
+			s->workers = 1; /* of no interest here: nothing is captured */
 		complete(s, started_ns);
 		*ret = s;
 		return STATUS_DONE;

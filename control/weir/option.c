@@ -12,6 +12,7 @@
 #include "control/weir/ini_text.h"
 #include "control/weir/suggest.h"
 #include "control/weir/units.h"
+#include "dataplane/base/cpu.h"
 #include "dissectors/registry.h"
 
 /* Lists are broken over several lines of the INI file after so many characters. */
@@ -71,24 +72,57 @@ static int read_number(const struct option *o, const char *text, struct settings
 static int read_ring(const struct option *o, const char *text, struct settings *s,
 		     struct option_error *err)
 {
-	uint64_t before = s->ring_bytes, asked;
+	uint64_t *ring = number_of(o, s), before = *ring, asked;
 	char lower[UNITS_TEXT_BYTES], upper[UNITS_TEXT_BYTES];
 	int e = read_number(o, text, s, err);
 
-	if (e < 0 || (s->ring_bytes & (s->ring_bytes - 1)) == 0)
+	if (e < 0 || (*ring & (*ring - 1)) == 0)
 		return e;
-	asked = s->ring_bytes;
-	s->ring_bytes = before;
+	asked = *ring;
+	*ring = before;
 	uint64_t below = UINT64_C(1) << (63 - __builtin_clzll(asked));
 	units_format(UNIT_BYTES, below, lower);
 	units_format(UNIT_BYTES, below << 1, upper);
 	return refuse(err, "must be a power of two: %s or %s", lower, upper);
 }
 
+/* `auto` is 0 in the settings until weir knows how many that is. */
+static int read_workers(const struct option *o, const char *text, struct settings *s,
+			struct option_error *err)
+{
+	if (strcmp(text, "auto") == 0) {
+		s->workers = 0;
+		return 0;
+	}
+	if (read_number(o, text, s, err) == 0)
+		return 0;
+	(void)snprintf(err->text + strlen(err->text), sizeof(err->text) - strlen(err->text),
+		       ", or auto");
+	return -EINVAL;
+}
+
+/* `1/N`, or N alone. */
+static int read_portion(const struct option *o, const char *text, struct settings *s,
+			struct option_error *err)
+{
+	uint64_t before = s->force_handoff;
+	bool fraction = strncmp(text, "1/", 2) == 0;
+
+	if (read_number(o, fraction ? text + 2 : text, s, err) == 0 &&
+	    !(fraction && s->force_handoff == 0))
+		return 0;
+	s->force_handoff = before;
+	return refuse(err, "must be 1/N, such as 1/2 or 1/100");
+}
+
 static void write_number(const struct option *o, const struct settings *s, FILE *to)
 {
 	char text[UNITS_TEXT_BYTES];
 
+	if (o->read == read_workers && s->workers == 0) {
+		fprintf(to, "%s = auto\n", o->name);
+		return;
+	}
 	units_format(o->unit, *(const uint64_t *)((const char *)s + o->offset), text);
 	fprintf(to, "%s = %s\n", o->name, text);
 }
@@ -431,6 +465,45 @@ static void write_ports(const struct option *o, const struct settings *s, FILE *
 	end_words(&w, "");
 }
 
+/* ---- processors ---- */
+
+static void clear_cores(struct settings *s)
+{
+	memset(s->core, 0, sizeof(s->core));
+	s->core_count = 0;
+}
+
+static int read_cores(const struct option *o, const char *text, struct settings *s,
+		      struct option_error *err)
+{
+	struct cpu_set set;
+
+	(void)o;
+	if (text[0] == '\0')
+		return 0;
+	if (cpu_list_read(text, &set) < 0)
+		return refuse(err, "must be a list of processors, such as 2-5,8");
+	for (uint32_t i = 0; i < CPU_MAX; i++) {
+		if (!cpu_has(&set, i))
+			continue;
+		if (s->core_count == SETTINGS_WORKERS_MAX)
+			return refuse(err, "more than %d processors", SETTINGS_WORKERS_MAX);
+		s->core[s->core_count++] = (uint16_t)i;
+	}
+	return 0;
+}
+
+static void write_cores(const struct option *o, const struct settings *s, FILE *to)
+{
+	struct cpu_set set = { { 0 } };
+	char list[SETTINGS_WORKERS_MAX * 6];
+
+	for (uint32_t i = 0; i < s->core_count; i++)
+		set.word[s->core[i] / 64] |= UINT64_C(1) << s->core[i] % 64;
+	(void)cpu_list(&set, list, sizeof(list));
+	write_line(o->name, list, to);
+}
+
 /* ---- sources ---- */
 
 static void clear_rx(struct settings *s)
@@ -551,9 +624,13 @@ static void write_input(const struct option *o, const struct settings *s, FILE *
 #define ARGUMENT_UNIT_TIME_NS "TIME"
 #define ARGUMENT_UNIT_SWITCH  "on|off"
 
-/* The one number with a rule beyond its range. */
-#define READER(field) (offsetof(struct settings, field) == RING_OFFSET ? read_ring : read_number)
-#define RING_OFFSET   offsetof(struct settings, ring_bytes)
+/* The few numbers with a rule beyond their range. */
+#define IS(field, other) (offsetof(struct settings, field) == offsetof(struct settings, other))
+#define READER(field)                                                                              \
+	(IS(field, ring_bytes) || IS(field, handoff_bytes) ? read_ring                             \
+	 : IS(field, workers)                              ? read_workers                          \
+	 : IS(field, force_handoff)                        ? read_portion                          \
+							   : read_number)
 #define TEXT_MEMBER(field)                                                                         \
 	.offset = offsetof(struct settings, field), .bytes = sizeof(((struct settings *)0)->field)
 
@@ -594,6 +671,8 @@ const struct option options[] = {
 	  .help = "cut the pipeline after this stage: rx decode flow reassembly dissect pair emit drain format normal (default normal)" },
 	{ .name = "dissectors", .argument = "LIST", .read = read_dissectors, .write = write_dissectors, .clear = clear_dissectors,
 	  .help = "only these protocols, as `weir dissectors` names them (default all)" },
+	{ .name = "cores", .argument = "LIST", .read = read_cores, .write = write_cores, .clear = clear_cores,
+	  .help = "processors of the workers, one worker pinned to each: 2-5,8; weir's other threads stay off them (default: any)" },
 	{ .name = "quiet", .argument = "on|off", .read = read_quiet, .write = write_quiet, .is_switch = true,
 	  .help = "no progress, no table and no closing line on standard error" },
 	SETTINGS_LIST(OPTION_NUMBER)

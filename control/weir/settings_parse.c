@@ -431,6 +431,8 @@ static void fill_dependent_defaults(struct parse *p)
 	/* Half open at most a quarter, as the two defaults have it. */
 	if (was_given(p, "flows") && !was_given(p, "half-open"))
 		s->half_open = s->flows / 4;
+	if (s->core_count > 0 && (s->workers == 0 || !was_given(p, "workers")))
+		s->workers = s->core_count;
 	if (s->held_worker_bytes < s->held_bytes && !was_given(p, "held-worker"))
 		s->held_worker_bytes = s->held_bytes;
 	if (s->held_worker_bytes < s->held_bytes && !was_given(p, "held"))
@@ -445,6 +447,12 @@ static int check_relations(struct parse *p)
 	if (s->half_open > s->flows)
 		return refuse(p, STATUS_USAGE, "--half-open %llu is more than --flows %llu",
 			      (unsigned long long)s->half_open, (unsigned long long)s->flows);
+	if (s->core_count > 0 && s->core_count != s->workers)
+		return refuse(
+			p, STATUS_USAGE,
+			"--workers %llu, but --cores names %u processors\n  one worker is pinned "
+			"to each: leave out --workers",
+			(unsigned long long)s->workers, s->core_count);
 	if (s->held_bytes > s->held_worker_bytes)
 		return refuse(p, STATUS_USAGE, "--held is more than --held-worker");
 	if ((s->rotate_bytes != 0 || s->rotate_ns != 0) && strcmp(s->output, "-") == 0)

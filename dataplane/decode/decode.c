@@ -157,6 +157,8 @@ static void count_in(struct decode *d, const struct packet *p, bool is_datagram)
 		count(d->counters, datagrams_completed);
 		return;
 	}
+	if (unlikely(p->handed)) /* and counted so */
+		return;
 	count(d->counters, received);
 	count_by(d->counters, received_bytes, p->caplen_bytes);
 	if (p->caplen_bytes < p->wire_bytes)
@@ -180,12 +182,32 @@ decode_datagrams(struct decode *d, struct packet *p, struct ip_packet *ip, bool 
 
 	do {
 		count_end(d, p, C_fragment_kept, *is_datagram);
-		*is_datagram = true;
+		*is_datagram = p->datagram = true;
 		fate = ip_resume(d, p, ip);
 		if (fate == C_to_flow)
 			fate = decode_transport(d, p, ip);
 	} while (fate == C_datagrams_completed);
 	return fate;
+}
+
+/* Whose it is. Returns: does it go on here? */
+static bool finish_home(struct decode *d, struct packet *p)
+{
+	const struct decode_home *home = &d->settings.home;
+	bool plain = !p->datagram && (p->path == NULL || p->path->count == 0);
+
+	if (unlikely(home->workers != 0)) {
+		p->home = (uint8_t)home->worker;
+		if (!home->stays || !plain)
+			p->home = (uint8_t)(flow_key_spread(&p->key, d->settings.spread) %
+					    home->workers);
+		if (home->keeps)
+			return true;
+	} else if (!decode_owns_flow(&d->settings, &p->key)) {
+		return false;
+	}
+	count_in(d, p, p->datagram);
+	return true;
 }
 
 /* Every header of one packet; what ends is counted. Returns: does it go on? */
@@ -199,6 +221,8 @@ static bool decode_packet(struct decode *d, struct packet *p, bool *ret_is_datag
 		fate = decode_transport(d, p, &ip);
 	if (unlikely(fate == C_datagrams_completed))
 		fate = decode_datagrams(d, p, &ip, ret_is_datagram);
+	if (unlikely(p->raw))
+		return true;
 	if (likely(fate == C_to_flow)) {
 		if (unlikely(p->path != NULL || d->settings.key_without_vlan))
 			finish_path(d, p);
@@ -248,10 +272,14 @@ static void decode_keys(struct decode *d, struct burst *b, uint64_t datagrams)
 	for (uint32_t i = 0; i < b->count; i++) {
 		struct packet *p = &b->packet[i];
 
-		finish_key(d, p);
-		if (!decode_owns_flow(&d->settings, &p->key))
-			continue;
-		count_in(d, p, (datagrams >> i & 1) != 0);
+		if (unlikely(p->raw)) {
+			count_in(d, p, false);
+		} else {
+			finish_key(d, p);
+			p->datagram = (datagrams >> i & 1) != 0;
+			if (!finish_home(d, p))
+				continue;
+		}
 		if (unlikely(kept != i))
 			b->packet[kept] = *p;
 		kept++;
@@ -264,6 +292,12 @@ void decode_burst(struct decode *d, struct burst *b)
 	fragments_release(d->fragments);
 	d->path = 0;
 	decode_keys(d, b, decode_headers(d, b));
+	if (d->settings.home.workers == 0)
+		decode_copies(d, b);
+}
+
+void decode_copies(struct decode *d, struct burst *b)
+{
 	if (unlikely(d->dedup != NULL))
 		dedup_burst(d->dedup, b);
 }

@@ -41,6 +41,15 @@
 #include "dataplane/burst.h"
 #include "dataplane/ledger.h"
 
+/* Where packets are handed over between workers: what decode finds out for it. */
+struct decode_home {
+	uint32_t worker, workers; /* workers 0: nothing is handed over */
+	bool stays;               /* plain packets are where they belong, whatever their key says */
+	bool fragments;           /* go to one worker; else every worker sees them all */
+	bool keeps; /* of a file: nothing is dropped or counted as another worker's; that is
+		       done where packets are handed over */
+};
+
 struct decode_settings {
 	bool checksum;              /* verify IPv4, TCP and UDP checksums */
 	uint32_t extension_headers; /* IPv6, per packet, at most */
@@ -58,6 +67,7 @@ struct decode_settings {
 	struct hash_key hash_key;
 	struct spread spread;
 	uint32_t worker, workers;
+	struct decode_home home;
 };
 
 struct fragments;
@@ -83,6 +93,10 @@ void decode_fini(struct decode *d);
 /* decode_burst - decode every packet of `b` in place; what ends here leaves the burst.
  * Counts `received` and `received_bytes` for every packet this worker owns. */
 void decode_burst(struct decode *d, struct burst *b);
+
+/* decode_copies - take out second copies. Part of decode_burst(), unless packets are handed over
+ * between workers: then to be called when the packets of other workers' flows have gone. */
+void decode_copies(struct decode *d, struct burst *b);
 
 /* decode_one - one packet without a burst, for tests and the fuzzer.
  * Returns the counter of its ledger line, or C_to_flow if it may go on (then nothing is counted).

@@ -36,8 +36,38 @@ static void start_key(struct flow_key *key, enum ip_version version)
 	key->outer = 0;
 }
 
+/* The outermost of all IP headers: fragments in a tunnel meet where those of the tunnel do. */
+static uint32_t outermost(const struct packet *p)
+{
+	static const uint8_t none[16];
+
+	for (uint32_t i = 0; p->path != NULL && i < p->path->count; i++)
+		if (memcmp(p->path->tunnel[i].src, none, sizeof(none)) != 0) {
+			uint8_t address[2][16];
+
+			memcpy(address[0], p->path->tunnel[i].src, sizeof(address[0]));
+			memcpy(address[1], p->path->tunnel[i].dst, sizeof(address[1]));
+			return spread_addresses(address);
+		}
+	return spread_addresses(p->key.address);
+}
+
+/* The fragments of a datagram have to meet, and only the first knows the ports: the addresses say
+ * where. If that is elsewhere the packet leaves as it came. */
+static bool fragment_is_home(const struct decode *d, struct packet *p)
+{
+	uint32_t number;
+
+	if (p->handed || p->datagram)
+		return true;
+	number = spread_number(d->settings.spread, outermost(p), 0);
+	p->home = (uint8_t)(number % d->settings.home.workers);
+	p->raw = p->home != d->settings.home.worker;
+	return !p->raw;
+}
+
 /* Hands a fragment over; when it was the last one missing, *ip becomes the datagram. */
-static enum counter fragment_decode(struct decode *d, const struct packet *p, struct fragment *part,
+static enum counter fragment_decode(struct decode *d, struct packet *p, struct fragment *part,
 				    struct ip_packet *ip)
 {
 	if (ip->whole) /* a fragment of a datagram that was put together already */
@@ -48,6 +78,8 @@ static enum counter fragment_decode(struct decode *d, const struct packet *p, st
 	if (p->path != NULL)
 		part->key.way = path_way(p->path, d->settings.hash_key);
 	part->payload = ip->payload;
+	if (unlikely(d->settings.home.fragments) && !fragment_is_home(d, p))
+		return C_handed_out;
 
 	enum counter fate = fragments_add(d->fragments, p, part, &ip->payload, &ip->protocol);
 

@@ -57,7 +57,7 @@ static bool choices_ok(const struct settings *s)
 {
 	return s->until < STAGE_COUNT && s->headers <= HEADERS_NAMED && s->progress <= 1 &&
 	       s->quiet <= 1 && s->flow_key < FLOW_KEY_COUNT && s->live <= 1 &&
-	       s->ignores_ports <= 1;
+	       s->ignores_ports <= 1 && s->core_count <= SETTINGS_WORKERS_MAX;
 }
 
 static bool string_ok(const char *s, size_t room)

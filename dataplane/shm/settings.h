@@ -19,7 +19,7 @@ enum setting_unit { UNIT_COUNT, UNIT_BYTES, UNIT_TIME_NS, UNIT_SWITCH };
 
 /* clang-format off */
 #define SETTINGS_LIST(X) \
-	X(workers,            "workers",            1, 1, 64, UNIT_COUNT, "dataplane workers; each keeps its own flows") \
+	X(workers,            "workers",            1, 1, 64, UNIT_COUNT, "dataplane workers, each with its own flows; auto: as many as processors may be used, less one, and as the source can feed") \
 	X(snaplen_bytes,      "snaplen",            0, 0, 1 << 30, UNIT_BYTES, "look at no more than this of each packet; 0: all of it") \
 	X(checksum,           "checksum",           0, 0, 1, UNIT_SWITCH, "verify IPv4, TCP and UDP checksums; off, because captures on the sender see partial sums") \
 	X(history_bytes,      "history",            0, 0, 16 << 20, UNIT_BYTES, "delivered bytes kept per direction, to compare retransmissions with") \
@@ -54,6 +54,8 @@ enum setting_unit { UNIT_COUNT, UNIT_BYTES, UNIT_TIME_NS, UNIT_SWITCH };
 	X(duration_ns,        "duration",           0, 0, UINT64_C(31536000000000000), UNIT_TIME_NS, "stop after so long; 0: never") \
 	X(packets,            "count",              0, 0, UINT64_C(1) << 60, UNIT_COUNT, "stop after so many packets; 0: never. With several workers a few more") \
 	X(promiscuous,        "promiscuous",        1, 0, 1, UNIT_SWITCH, "receive frames addressed to others too") \
+	X(handoff_bytes,      "handoff-ring",       2 << 20, 65536, 1 << 30, UNIT_BYTES, "ring for packets that one worker has received for another, one for each two of them; a power of two") \
+	X(force_handoff,      "force-handoff",      0, 0, 1 << 20, UNIT_COUNT, "for tests: 1/N sends one packet in N to the wrong worker, which hands it over; 0: none") \
 	X(spin,               "poll",               0, 0, 1, UNIT_SWITCH, "never sleep: for cores that do nothing else") \
 	X(hash_seed,          "hash-seed",          0, 0, UINT64_MAX, UNIT_COUNT, "seed of the flow hash; read uses a fixed one")
 /* clang-format on */
@@ -83,6 +85,7 @@ enum {
 	SETTINGS_METRICS_BYTES = 128,
 	SETTINGS_NAME_BYTES = 33,
 	SETTINGS_OWN_MAX = 32,
+	SETTINGS_WORKERS_MAX = 64,
 };
 
 /* What a daemon is started for. */
@@ -119,6 +122,8 @@ struct settings {
 	uint32_t uid, gid;
 	char user[64];                  /* --user; "": whom weir chooses */
 	char name[SETTINGS_NAME_BYTES]; /* of the runtime directory; "": made from `run` */
+	uint32_t core_count; /* of --cores: one worker on each, in this order; 0: anywhere */
+	uint16_t core[SETTINGS_WORKERS_MAX];
 	uint32_t own_count;
 	struct settings_own own[SETTINGS_OWN_MAX];
 	char metrics[SETTINGS_METRICS_BYTES];    /* ADDRESS:PORT of the metrics page; "": none */

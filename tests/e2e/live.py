@@ -183,6 +183,71 @@ def numbered_frames_of_a_shared_queue_are_received_or_lost_by_name():
         return "received %d, lost %s" % (received, run.lost())
 
 
+def handed(run, counter):
+    return run.ledger.count("packets:" + counter)
+
+
+def check_handed_over(run):
+    check(handed(run, "handed_out") > 0, "no packet was handed over, so nothing is shown")
+    check_equal(handed(run, "handed_in"), handed(run, "handed_out"), "packets handed in, of those handed out")
+    check_equal(handed(run, "handoff_full"), 0, "packets for which there was no room")
+    check("handed_out" in run.stderr, "the table does not show it: %r" % run.stderr)
+    return "%d of %d packets were handed over" % (handed(run, "handed_out"), handed(run, "received"))
+
+
+@test_alone
+def two_queues_and_two_workers_meet_by_handing_over():
+    """A veth chooses the queue by a hash that is another for each direction."""
+    said = []
+    for back_end in ("af_xdp_native", "af_xdp_generic"):
+        with Lab("--queues", "2") as lab, Nginx(lab) as nginx, \
+                Capture(lab, *with_options(back_end, "spread=off"), "--workers", 2) as live:
+            ask(lab, connections=24, rounds=15)
+            time.sleep(0.3)  # both sleep, and are woken by their bells
+            ask(lab, connections=8, rounds=10, address="fd83::2")
+            nginx.stop()
+            run = live.end()
+            check_same(run.pairs, nginx.answered(), back_end)
+        said.append(check_handed_over(run))
+    return "; ".join(said)
+
+
+@test_alone
+def both_ports_of_a_tap_meet_on_two_workers():
+    with Lab() as lab, Nginx(lab) as nginx:
+        split_mirror(lab)
+        with capture(lab, "af_packet", "--rx", "af_packet:tap1", "--workers", 2) as live:
+            ask(lab, connections=24, rounds=15)
+            nginx.stop()
+            run = live.end()
+        check_same(run.pairs, nginx.answered(), "af_packet")
+        check_equal(handed(run, "handed_in"), handed(run, "handed_out"), "packets handed in, of those handed out")
+
+
+@test_alone
+def packets_sent_to_the_wrong_worker_find_back():
+    with Lab() as lab, Nginx(lab) as nginx:
+        with capture(lab, "af_packet", "--workers", 2, "--force-handoff", "1/3") as live:
+            ask(lab, connections=24, rounds=15)
+            nginx.stop()
+            run = live.end()
+            check_same(run.pairs, nginx.answered(), "af_packet")
+        return check_handed_over(run)
+
+
+@test_alone
+def a_worker_that_stands_still_costs_packets_by_name():
+    """Its ring fills: what the other one has for it is lost, counted, and the books close."""
+    with Lab() as lab, capture(lab, "af_packet", "--workers", 2, "--force-handoff", "1/1", "--handoff-ring",
+                               "64KiB") as live:
+        report = lab.send(*synth(20000), "--rate", "150k")
+        run = live.end()
+        full = handed(run, "handoff_full")
+        check_equal(handed(run, "handed_in"), handed(run, "handed_out"), "packets handed in, of those handed out")
+        check_equal(run.source().received + sum(run.lost().values()), report["frames"], "frames received or lost by name")
+        return "%d handed over, %d lost for want of room" % (handed(run, "handed_out"), full)
+
+
 # ---------------------------------------------------------------- what is captured
 
 

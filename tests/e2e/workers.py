@@ -7,10 +7,13 @@ captures; with the folder of captures present it runs over real ones too.
 import glob
 import json
 import os
+import signal
+import subprocess
+import time
 
 import packets
 import support
-from support import Folder, add_test, check, check_equal, read, test
+from support import Folder, add_test, check, check_equal, read, test, test_alone
 
 STAGES = ("rx", "decode", "flow", "reassembly", "dissect", "pair", "emit", "drain", "format", "normal")
 
@@ -39,6 +42,59 @@ def same_for_any_number(path, *options):
         check_equal(runs[n].ledger.count("packets:received"), runs[1].ledger.count("packets:received"),
                     "packets received by %d workers together" % n)
     return runs
+
+
+def same_when_handed_over(path, *options):
+    """Beside same_for_any_number(): some packets, and all, are received by the wrong worker."""
+    one = read(path, options=("--workers", 1, *options))
+    records, handed = records_without_worker(one), 0
+    for workers, forced in ((2, "1/1"), (2, "1/2"), (4, "1/3")):
+        run = read(path, options=("--workers", workers, "--force-handoff", forced, *options)).check_closed()
+        what = "%d workers, --force-handoff %s" % (workers, forced)
+        check_equal(run.status, one.status, "exit status, " + what)
+        other = records_without_worker(run)
+        check(other == records, "%d records of %s, %d of one; differing: %r" %
+              (len(other), what, len(records), sorted(set(records) ^ set(other))[:2]))
+        for counter in ("received", "to_flow"):
+            check_equal(run.ledger.count("packets:" + counter), one.ledger.count("packets:" + counter),
+                        "packets %s, %s" % (counter, what))
+        check_equal(run.ledger.count("packets:handed_in"), run.ledger.count("packets:handed_out"),
+                    "packets handed in, of those handed out, " + what)
+        if forced == "1/1":
+            check_equal(run.ledger.count("packets:handed_out"), one.ledger.count("packets:to_flow"),
+                        "packets handed out, of all with a flow, " + what)
+        handed += run.ledger.count("packets:handed_out")
+    return handed
+
+
+@test
+def packets_that_the_wrong_worker_received_change_nothing():
+    with Folder() as folder:
+        handed = same_when_handed_over(folder.file("a.pcap", disturbed_capture()))
+        check(handed > 1000, "only %d packets were handed over" % handed)
+        return "%d packets handed over" % handed
+
+
+@test
+def a_small_hand_off_ring_is_waited_for():
+    """Of a file nothing is ever lost."""
+    with Folder() as folder:
+        same_when_handed_over(folder.file("a.pcap", disturbed_capture()), "--handoff-ring", "64KiB")
+
+
+@test_alone
+def a_file_that_is_stopped_while_packets_are_handed_over_closes_its_books():
+    with Folder() as folder:
+        ledger = os.path.join(folder.path, "ledger")
+        run = subprocess.Popen([support.weir_path(), "read", "--rx", "synth:packets=1000000000", "--workers", "2",
+                                "--force-handoff", "1/2", "--output", "", "--ledger", ledger, "--quiet"])
+        time.sleep(support.patience(1.0))
+        run.send_signal(signal.SIGINT)
+        check_equal(run.wait(support.patience(20)), support.DONE, "exit status")
+        with open(ledger, encoding="utf-8") as f:
+            books = support.Ledger(json.load(f))
+        check_equal(books.count("packets:handed_in"), books.count("packets:handed_out"), "packets handed in")
+        check(books.count("packets:handed_out") > 0, "nothing was handed over")
 
 
 @test
@@ -90,6 +146,7 @@ def real_captures_agree():
     for path in paths:
         try:
             same_for_any_number(path)
+            same_when_handed_over(path)
         except support.Failure as why:
             raise support.Failure("%s: %s" % (os.path.basename(path), why)) from None
     return "%d captures" % len(paths)

@@ -127,7 +127,8 @@ static void every_counter_of_a_balance_moves_its_residual(void **state)
 		uint64_t *v = &b->worker[0].counters.value[c];
 
 		(*v)++;
-		assert_true(books_closed(b) == (ledger_line[c].balance == BALANCE_NONE));
+		assert_true(books_closed(b) ==
+			    (ledger_line[c].balance == BALANCE_NONE && c != C_handoff_in_flight));
 		(*v)--;
 	}
 	assert_true(books_closed(b));

@@ -120,6 +120,45 @@ static void refusals_say_the_range_in_the_same_unit(void **state)
 	refuses("hash-seed", "18446744073709551616", "must be 0 to 18446744073709551615");
 }
 
+static void workers_may_be_left_to_weir(void **state)
+{
+	(void)state;
+	assert_int_equal(set("workers", "auto"), 0);
+	assert_int_equal(s->workers, 0);
+	assert_string_equal(written("workers"), "workers = auto\n");
+	assert_int_equal(set("workers", "3"), 0);
+	assert_string_equal(written("workers"), "workers = 3\n");
+	refuses("workers", "0", "or auto");
+	refuses("workers", "automatic", "or auto");
+}
+
+static void cores_are_a_list(void **state)
+{
+	(void)state;
+	assert_int_equal(set("cores", "2-5,8"), 0);
+	assert_int_equal(s->core_count, 5);
+	assert_int_equal(s->core[0], 2);
+	assert_int_equal(s->core[4], 8);
+	assert_string_equal(written("cores"), "cores = 2-5,8\n");
+	option_find("cores")->clear(s);
+	assert_string_equal(written("cores"), "cores =\n");
+	refuses("cores", "5-2", "such as 2-5,8");
+	refuses("cores", "one", "such as 2-5,8");
+	refuses("cores", "4096", "such as 2-5,8");
+	refuses("cores", "0-64", "more than 64 processors");
+	option_find("cores")->clear(s);
+}
+
+static void one_packet_in_so_many_is_a_fraction(void **state)
+{
+	(void)state;
+	assert_int_equal(set("force-handoff", "1/3"), 0);
+	assert_int_equal(s->force_handoff, 3);
+	refuses("force-handoff", "2/3", "1/N");
+	refuses("force-handoff", "1/0", "1/N");
+	assert_int_equal(set("force-handoff", "0"), 0);
+}
+
 static void a_ring_is_a_power_of_two(void **state)
 {
 	(void)state;
@@ -350,6 +389,9 @@ int main(void)
 		TEST(every_number_is_written_as_it_is_read),
 		TEST(refusals_say_the_range_in_the_same_unit),
 		TEST(a_ring_is_a_power_of_two),
+		TEST(workers_may_be_left_to_weir),
+		TEST(cores_are_a_list),
+		TEST(one_packet_in_so_many_is_a_fraction),
 		TEST(headers_are_all_none_or_names),
 		TEST(header_names_are_tokens),
 		TEST(stages_go_by_name),

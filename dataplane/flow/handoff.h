@@ -1,0 +1,123 @@
+/* handoff - packets that came to another worker than the one that owns their flow.
+ *
+ *     worker 0 ──┬─ ring 0→1 ─► worker 1          one ring for each (from, to), private to the
+ *                └─ ring 0→2 ─► worker 2          process: the same byte ring as for records
+ *
+ * Both directions of a flow have to meet on one worker. Where the back end does not bring them
+ * together (rx_about.spread), each packet belongs to the worker that flow_key_spread() names, and
+ * whoever receives it for another copies it into that one's ring:
+ *
+ *     rx_pull → filter → handoff_pull → decode → handoff_burst → flow …
+ *                        what others                 gives away what is others',
+ *                        have given                  takes in what was given
+ *
+ * A packet is handed over decoded, with its frame (of a datagram put together from fragments: with
+ * its payload), because its datagram exists only where the fragments met. A fragment is handed over
+ * as it came, to the worker that its two addresses name, for its ports may be in another; the
+ * datagram goes on from there to the owner of its flow. Nothing is handed over more than twice.
+ *
+ *     spread of the source      what is handed over
+ *     own, one or several       what the back end could not see: tunnels, datagrams of fragments
+ *     symmetric, one source     the same; plain packets stay where they came
+ *     any; symmetric, several   whatever came elsewhere
+ *
+ * Order: packets that one worker hands to another stay in order. Those of one flow that came
+ * to two workers may be seen in another order than they came in, as on a network with two ways.
+ *
+ * A live worker never waits: what finds no room is lost and counted (`handoff_full`). Who has said
+ * that it sleeps is woken by its bell; nobody rings for one who only naps.
+ *
+ * The end, live. A worker whose sources have ended says so, and goes on until all have and nothing
+ * is in its rings; only then it closes those that it writes, and is done when those that it reads
+ * are closed and empty. So each waits only for workers that are themselves at their end.
+ *
+ * --force-handoff: of one packet in N the wrong worker is made the receiver. Of a file, where every
+ * worker sees every packet, it is the receiver that counts it and hands it over; the owner, when it
+ * comes to it, waits for that copy and takes it in its place. So the records are the same, to the
+ * last field. A worker that waits, for a packet or for room, has published all that it has given,
+ * and the one that is furthest behind never waits: whatever it is to take was given long ago, and
+ * whoever reads its rings is further on. So nobody waits for ever.
+ *
+ * Threads: `struct handoff` is one worker's; the rings and bells are shared, each word of them with
+ *          one writer.
+ */
+#ifndef DATAPLANE_FLOW_HANDOFF_H
+#define DATAPLANE_FLOW_HANDOFF_H
+
+#include "dataplane/burst.h"
+#include "dataplane/ledger.h"
+#include "dataplane/shm/ring.h"
+
+enum { HANDOFF_WORKERS_MAX = 64 };
+
+/* All rings and bells, made in set-up. */
+struct handoff_net;
+
+struct handoff_settings {
+	uint32_t worker, workers;
+	uint64_t force_one_in; /* 0: never */
+	bool waits;            /* a file: for room, and for packets that others have received */
+};
+
+struct handoff {
+	/* every turn */
+	struct handoff_net *net; /* NULL: nothing is ever handed over */
+	struct handoff_settings settings;
+	struct counters *counters;
+	struct ring_producer out[HANDOFF_WORKERS_MAX];
+	struct ring_consumer in[HANDOFF_WORKERS_MAX];
+	uint64_t given, taken; /* bit per worker: rings to publish, to release */
+	uint64_t packets;      /* seen by --force-handoff */
+	uint32_t first;        /* whose ring is looked into first */
+	uint32_t taken_count;  /* packets in `in_packet` */
+	uint32_t copy_count;
+	void *copy[BURST_PACKETS]; /* of a file: taken out of the rings, which must not fill */
+	struct packet in_packet[BURST_PACKETS];
+};
+
+/* handoff_net_make - rings of `ring_bytes` (ring_bytes_ok) between all workers. Returns: 0, -errno.
+ * handoff_net_free() accepts NULL. */
+int handoff_net_make(struct handoff_net **ret, uint32_t workers, uint64_t ring_bytes);
+void handoff_net_free(struct handoff_net *net);
+
+/* handoff_init - `net` NULL: a worker that hands nothing over, which costs it a branch per turn. */
+void handoff_init(struct handoff *h, const struct handoff_settings *s, struct handoff_net *net,
+		  struct counters *counters);
+
+/* handoff_pull - take what others have given, up to a full burst in all: fragments are appended to
+ * `b`, to be decoded; the rest waits for handoff_burst(). Counts `handed_in`.
+ * Returns: how many were taken. Memory: frames are borrowed until handoff_release(). */
+uint32_t handoff_pull(struct handoff *h, struct burst *b);
+
+/* handoff_room - how much of a burst may be filled from the sources, so that what others have given
+ * finds room. */
+uint32_t handoff_room(struct handoff *h);
+
+/* handoff_burst - give away what others own, and append what was taken. Counts `handed_out` and
+ * `handoff_full`. */
+void handoff_burst(struct handoff *h, struct burst *b);
+
+/* handoff_release - what was taken is done with; what was given is shown to the others, and who
+ * sleeps is woken. */
+void handoff_release(struct handoff *h);
+
+/* handoff_waiting - packets in the rings that this worker reads: a gauge for the ledger. */
+uint64_t handoff_waiting(const struct handoff *h);
+
+/* handoff_may_sleep - say that this worker is about to sleep. False: there is something to take.
+ * The descriptor to poll() is in *ret_fd (-1: none). handoff_awake() when it has woken up. */
+bool handoff_may_sleep(struct handoff *h, int *ret_fd);
+void handoff_awake(struct handoff *h);
+
+/* The end, in this order: handoff_sources_ended() once; turns until handoff_all_ended() and a turn
+ * in which nothing came; handoff_close(); turns until handoff_drained(). */
+void handoff_sources_ended(struct handoff *h);
+bool handoff_all_ended(const struct handoff *h);
+void handoff_close(struct handoff *h);
+bool handoff_drained(struct handoff *h);
+
+/* handoff_cut - of a file, behind handoff_close(): until all have closed, take what is left and
+ * count it `cut.rx`; there is something only when the file was stopped. */
+void handoff_cut(struct handoff *h);
+
+#endif
