@@ -110,7 +110,7 @@ static struct host_settings host_settings(const struct settings *s)
 		.body_limit_bytes = (uint32_t)s->body_limit_bytes,
 		.conn_memory_bytes = CONN_MEMORY_BYTES,
 		.conns_awake = CONNS_AWAKE,
-		.pool_conns = pooled(s),
+		.spare_conns = pooled(s),
 		.headers = s->headers,
 		.header_names = s->header_names,
 	};

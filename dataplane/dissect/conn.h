@@ -82,7 +82,6 @@ struct conn {
 	bool becomes_now; /* … and it has not happened yet */
 	bool anew;        /* it is to be identified again, and has not been looked at yet */
 	uint32_t changes; /* of protocol so far */
-	struct conn *pool_next; /* while it is at nobody's disposal, see rest.h */
 };
 
 /* A block of conn_take(). */

@@ -893,7 +893,7 @@ void host_init(struct host *h, const struct host_settings *s, const struct ident
 void host_fini(struct host *h)
 {
 	if (h->arena != NULL)
-		conn_pool_fini(h);
+		conn_spare_fini(h);
 	*h = (struct host){ 0 };
 }
 

@@ -29,9 +29,15 @@ struct host_settings {
 	uint32_t body_limit_bytes;
 	uint32_t conn_memory_bytes; /* conn_take() of one connection, at most */
 	uint32_t conns_awake;       /* with more of them, those with nothing under way rest */
-	uint32_t pool_conns;        /* of those, as many are kept for the next to wake */
+	uint32_t spare_conns;       /* of those, as many are kept for the next to wake */
 	uint32_t headers;           /* enum headers_mode */
 	const char *header_names;   /* as in struct settings */
+};
+
+/* Blocks of one size, the one used last first; each begins with a pointer to the next. */
+struct spare {
+	void *first;
+	uint32_t count;
 };
 
 struct host {
@@ -46,9 +52,9 @@ struct host {
 	struct host_settings settings;
 	/* sides that wait for their peer, in order of time */
 	struct conn_side *wait_first, *wait_last;
-	/* connections: awake, and kept for those that wake next (rest.h) */
-	uint32_t conns, pooled;
-	struct conn *pool[DISSECTORS_MAX];
+	/* connections that are awake, and what is kept for those that wake next (rest.h) */
+	uint32_t conns;
+	struct spare spare_conns, spare_states[DISSECTORS_MAX];
 };
 
 void host_init(struct host *h, const struct host_settings *s, const struct identify *identify,

@@ -27,10 +27,54 @@ static struct rest *rest_of(struct flow *f)
 
 static size_t state_bytes(uint32_t proto)
 {
-	return dissectors[proto]->conn_bytes + 1; /* an allocator need not have blocks of nothing */
+	/* While it is spare it holds a pointer. */
+	return dissectors[proto]->conn_bytes + sizeof(void *);
 }
 
 /* ---- making and freeing ---- */
+
+static void prefetch(const void *block, size_t bytes)
+{
+	for (size_t at = 0; block != NULL && at < bytes; at += CACHE_LINE_BYTES)
+		__builtin_prefetch((const uint8_t *)block + at, 1);
+}
+
+/* Zeroed. NULL: no memory. */
+static void *take(struct host *h, struct spare *from, size_t bytes)
+{
+	void *block = from->first;
+
+	if (block == NULL)
+		return arena_take_zeroed(h->arena, bytes);
+	memcpy(&from->first, block, sizeof(from->first));
+	from->count--;
+	prefetch(from->first, bytes);
+	return memset(block, 0, bytes);
+}
+
+static void give(struct host *h, struct spare *to, void *block, size_t bytes)
+{
+	if (block == NULL)
+		return;
+	if (to->count >= h->settings.spare_conns) {
+		arena_give(h->arena, block, bytes);
+		return;
+	}
+	memcpy(block, &to->first, sizeof(to->first));
+	to->first = block;
+	to->count++;
+}
+
+static void spare_fini(struct host *h, struct spare *of, size_t bytes)
+{
+	while (of->first != NULL) {
+		void *block = of->first;
+
+		memcpy(&of->first, block, sizeof(of->first));
+		arena_give(h->arena, block, bytes);
+	}
+	of->count = 0;
+}
 
 static void begin(struct conn *c, struct host *h, struct flow *f)
 {
@@ -46,7 +90,7 @@ static void begin(struct conn *c, struct host *h, struct flow *f)
 
 struct conn *conn_new(struct host *h, struct flow *f)
 {
-	struct conn *c = arena_take_zeroed(h->arena, sizeof(*c));
+	struct conn *c = take(h, &h->spare_conns, sizeof(*c));
 
 	if (c == NULL) {
 		count(h->counters, out_of_memory);
@@ -60,7 +104,7 @@ struct conn *conn_new(struct host *h, struct flow *f)
 
 void *conn_state_take(struct host *h, uint32_t proto)
 {
-	return arena_take_zeroed(h->arena, state_bytes(proto));
+	return take(h, &h->spare_states[proto], state_bytes(proto));
 }
 
 void conn_memory_free(struct host *h, struct memory **list)
@@ -78,7 +122,7 @@ void conn_state_free(struct conn *c)
 	if (c->state != NULL) {
 		if (dissectors[c->proto]->fini != NULL)
 			dissectors[c->proto]->fini(c);
-		arena_give(c->host->arena, c->state, state_bytes(c->proto));
+		give(c->host, &c->host->spare_states[c->proto], c->state, state_bytes(c->proto));
 	}
 	c->state = NULL;
 	conn_memory_free(c->host, &c->memory);
@@ -92,7 +136,7 @@ void conn_free(struct conn *c)
 	conn_state_free(c);
 	c->flow->sink = NULL;
 	h->conns--;
-	arena_give(h->arena, c, sizeof(*c));
+	give(h, &h->spare_conns, c, sizeof(*c));
 }
 
 /* ---- to rest ---- */
@@ -123,21 +167,6 @@ static uint8_t side_bits(const struct conn_side *s)
 	return (uint8_t)((s->opaque ? SIDE_OPAQUE : 0) | (s->midstream ? SIDE_MIDSTREAM : 0));
 }
 
-static void put_aside(struct conn *c)
-{
-	struct host *h = c->host;
-
-	if (c->phase != CONN_SPOKEN || h->pooled >= h->settings.pool_conns) {
-		conn_free(c);
-		return;
-	}
-	c->flow->sink = NULL;
-	c->pool_next = h->pool[c->proto];
-	h->pool[c->proto] = c;
-	h->pooled++;
-	h->conns--;
-}
-
 bool conn_rest(struct conn *c)
 {
 	uint32_t kept = 0;
@@ -158,47 +187,11 @@ bool conn_rest(struct conn *c)
 		.sides = (uint8_t)(side_bits(&c->side[0]) | side_bits(&c->side[1]) << SIDE_BITS),
 		.midstream = c->queue.midstream,
 	};
-	put_aside(c);
+	conn_free(c);
 	return true;
 }
 
 /* ---- and back ---- */
-
-static void prefetch_next(const struct conn *next)
-{
-	if (next == NULL)
-		return;
-	for (size_t at = 0; at < sizeof(*next); at += CACHE_LINE_BYTES)
-		__builtin_prefetch((const uint8_t *)next + at, 1);
-}
-
-/* Zeroed, with zeroed state. */
-static struct conn *take(struct host *h, uint32_t proto)
-{
-	struct conn *c = h->pool[proto];
-	void *state;
-
-	if (c != NULL) {
-		h->pool[proto] = c->pool_next;
-		h->pooled--;
-		state = c->state;
-		prefetch_next(c->pool_next);
-		memset(state, 0, state_bytes(proto));
-		memset(c, 0, sizeof(*c));
-		c->state = state;
-		return c;
-	}
-	c = arena_take_zeroed(h->arena, sizeof(*c));
-	state = conn_state_take(h, proto);
-	if (c != NULL && state != NULL) {
-		c->state = state;
-		return c;
-	}
-	count(h->counters, out_of_memory);
-	arena_give(h->arena, c, sizeof(*c));
-	arena_give(h->arena, state, state_bytes(proto));
-	return NULL;
-}
 
 static void side_wake(struct conn_side *s, uint8_t bits)
 {
@@ -214,10 +207,15 @@ struct conn *conn_wake(struct host *h, struct flow *f)
 	if (r.phase != CONN_SPOKEN)
 		return NULL;
 	conn_forget(f);
-	c = take(h, r.proto);
+	c = conn_new(h, f);
 	if (c == NULL)
 		return NULL;
-	begin(c, h, f);
+	c->state = conn_state_take(h, r.proto);
+	if (c->state == NULL) {
+		count(h->counters, out_of_memory);
+		conn_free(c);
+		return NULL;
+	}
 	c->phase = r.phase;
 	c->proto = r.proto;
 	c->dissector = dissectors[r.proto];
@@ -242,16 +240,9 @@ void conn_forget(struct flow *f)
 	*rest_of(f) = (struct rest){ 0 };
 }
 
-void conn_pool_fini(struct host *h)
+void conn_spare_fini(struct host *h)
 {
-	for (uint32_t proto = 0; proto < dissector_count; proto++) {
-		while (h->pool[proto] != NULL) {
-			struct conn *c = h->pool[proto];
-
-			h->pool[proto] = c->pool_next;
-			arena_give(h->arena, c->state, state_bytes(proto));
-			arena_give(h->arena, c, sizeof(*c));
-		}
-	}
-	h->pooled = 0;
+	spare_fini(h, &h->spare_conns, sizeof(struct conn));
+	for (uint32_t proto = 0; proto < dissector_count; proto++)
+		spare_fini(h, &h->spare_states[proto], state_bytes(proto));
 }

@@ -45,7 +45,7 @@ bool conn_rests_unread(const struct flow *f);
 /* conn_forget - the connection has ended. */
 void conn_forget(struct flow *f);
 
-/* conn_pool_fini - give back what is kept for the next ones to wake. */
-void conn_pool_fini(struct host *h);
+/* conn_spare_fini - give back what is kept for the next ones. */
+void conn_spare_fini(struct host *h);
 
 #endif

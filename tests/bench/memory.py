@@ -229,10 +229,10 @@ def scale(options):
 
 
 def idle_bytes(options, exchanges):
-    """Memory of the dataplane at N connections less that at fewer, per connection."""
+    """Memory of the dataplane with a table full of connections less that with a smaller one, per connection."""
     few, many = (100000, 300000) if options.quick else (200000, MILLION)
     words = lambda n: ["read", "--rx", "synth:size=%d,connections=%d,pairs=%d" % (BODY, n, n * exchanges or 1), "--until",
-                       "emit"] + TABLE
+                       "emit"] + TABLE + ["--flows", str(n)]
     return (Run(options, words(many)).peak_bytes - Run(options, words(few)).peak_bytes) / (many - few)
 
 

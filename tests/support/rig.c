@@ -17,7 +17,7 @@ struct rig_settings rig_settings(void)
 			  .head_fields = 16,
 			  .body_limit_bytes = 4,
 			  .conn_memory_bytes = 4096,
-			  .pool_conns = 8,
+			  .spare_conns = 8,
 			  .headers = HEADERS_ALL,
 			  .header_names = "" },
 		.pair = { .open_requests = 4, .pool_messages = 64, .request_timeout_ns = 60 * CLOCK_SECOND_NS },

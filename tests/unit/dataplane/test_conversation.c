@@ -447,7 +447,7 @@ static void open_worker(struct worker *w, uint32_t number, uint32_t workers)
 				      .head_bytes = 64 * 1024,
 				      .head_fields = 256,
 				      .conn_memory_bytes = 4096,
-				      .pool_conns = 64,
+				      .spare_conns = 64,
 				      .headers = HEADERS_ALL,
 				      .header_names = "" };
 	struct pair_settings pair = { .open_requests = 512,

@@ -20,6 +20,8 @@
 #include "tests/support/check.h"
 #include "tests/support/rig.h"
 
+#include "dataplane/dissect/rest.h"
+
 /* ---- two dissectors ---- */
 
 enum { CALLS = 4096, CALL_TEXT = 64 };
@@ -1286,6 +1288,7 @@ static void memory_is_back_whatever_was_under_way(void **state)
 			while (rig_hear(r) != NULL)
 				continue;
 			pair_fini(&r->pair); /* the pool of messages */
+			conn_spare_fini(&r->host);
 			assert_int_equal(r->b.arena.held_bytes, 0);
 			assert_null(r->host.wait_first);
 		}
@@ -1914,6 +1917,7 @@ static void an_idle_flow_of_datagrams_closes_by_time(void **state)
 	rig_expect(r, "unanswered:timeout ?a");
 	bench_later(&r->b, 100 * CLOCK_SECOND_NS);
 	assert_int_equal(calls_of(CALLED_CLOSE), 2);
+	conn_spare_fini(&r->host);
 	assert_int_equal(r->b.arena.held_bytes, sizeof(struct message));
 	SD("=a");
 	rig_expect(r, "orphan:midstream =a");

@@ -145,7 +145,8 @@ static void between_exchanges_only_the_flow_is_left(void **state)
 		assert_int_equal(rec->conn, flow_conn_id(flow(r)));
 		assert_null(flow(r)->sink);
 	}
-	assert_int_equal(r->host.pooled, 1); /* the same memory all the time */
+	assert_int_equal(r->host.spare_conns.count, 1); /* the same memory all the time */
+	assert_int_equal(r->host.spare_states[0].count, 1);
 	rig_close(r);
 }
 
@@ -235,7 +236,7 @@ static void without_memory_nothing_is_shifted(void **state)
 
 	(void)state;
 	exchange(r, "paired 0 0");
-	conn_pool_fini(&r->host);
+	conn_spare_fini(&r->host);
 	r->b.arena.limit_bytes = r->b.arena.held_bytes;
 	C("question\n");
 	lost = r->b.counters.value[C_out_of_memory];
@@ -254,7 +255,7 @@ static void without_memory_nothing_is_shifted(void **state)
 static void a_flood_of_connections_holds_no_memory(void **state)
 {
 	struct rig *r = start(0);
-	uint32_t limit = r->host.settings.pool_conns;
+	uint32_t limit = r->host.settings.spare_conns;
 	uint64_t held = 0;
 
 	(void)state;
@@ -268,7 +269,7 @@ static void a_flood_of_connections_holds_no_memory(void **state)
 		if (i >= limit)
 			assert_int_equal(r->b.arena.held_bytes, held);
 	}
-	assert_int_equal(r->host.pooled, limit);
+	assert_true(r->host.spare_conns.count <= limit);
 	rig_close(r);
 }
 
