@@ -232,7 +232,7 @@ def idle_bytes(options, exchanges):
     """Memory of the dataplane with a table full of connections less that with a smaller one, per connection."""
     few, many = (100000, 300000) if options.quick else (200000, MILLION)
     words = lambda n: ["read", "--rx", "synth:size=%d,connections=%d,pairs=%d" % (BODY, n, n * exchanges or 1), "--until",
-                       "emit"] + TABLE + ["--flows", str(n)]
+                       "emit"] + TABLE + ["--flows", str(n), "--half-open", str(n // 4)]
     return (Run(options, words(many)).peak_bytes - Run(options, words(few)).peak_bytes) / (many - few)
 
 
