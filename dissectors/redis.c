@@ -436,7 +436,7 @@ static bool is_name(struct slice s, size_t most)
 		uint8_t c = upper(s.at[i]);
 
 		if ((c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '_' &&
-		    c != '-' && c != '|')
+		    c != '-')
 			return false;
 	}
 	return true;

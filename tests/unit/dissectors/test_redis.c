@@ -718,6 +718,7 @@ static void probe_knows_commands_and_nothing_else(void **state)
 	assert_true(probed("get key") == GUESS_MORE);
 	assert_true(probed("*1\r\n$3\r\nXYZ\r\n") == GUESS_MAYBE);
 	assert_true(probed("$5\r\nhello\r\n") == GUESS_MAYBE);
+	assert_true(probed("|1\r\n+a\r\n") == GUESS_MAYBE);
 	assert_true(probed("GET / HTTP/1.1\r\n") == GUESS_NO);
 	assert_true(probed("HELO mail\r\n") == GUESS_NO);
 	assert_true(probed("+OK POP3 ready\r\n") == GUESS_NO);
