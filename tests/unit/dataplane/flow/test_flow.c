@@ -274,6 +274,60 @@ static void conn_ids_name_the_connection_not_the_run(void **state)
 	assert_true(flow_conn_id(&a) != flow_conn_id(&b));
 }
 
+/* ---- paths ---- */
+
+struct short_path {
+	struct path path;
+	struct record_tunnel tunnel[1];
+};
+
+static void send_in_tunnel(enum side side, uint32_t id, uint8_t flags)
+{
+	static struct short_path way;
+
+	way = (struct short_path){ .path.count = 1,
+				   .tunnel[0] = { .type = TUNNEL_gtp, .id = id, .has_id = 1 } };
+	burst.count = 0;
+	put(1, side, 0);
+	burst.packet[0].path = &way.path;
+	burst.packet[0].tcp_flags = flags;
+	flow_burst(&table, &burst);
+}
+
+static uint32_t id_of_path(enum side side)
+{
+	const struct path *p = flow_path(&table, burst.packet[0].flow, side);
+
+	return p == NULL ? 0 : p->tunnel[0].id;
+}
+
+static void each_side_keeps_its_first_path_until_a_syn_names_another(void **state)
+{
+	(void)state;
+	struct flow_settings s = settings();
+	struct arena arena;
+
+	assert_int_equal(arena_init(&arena), 0);
+	s.arena = &arena;
+	s.paths = 8;
+	open_table(&s);
+	one(1, SIDE_A);
+	assert_int_equal(id_of_path(SIDE_A), 0);
+	send_in_tunnel(SIDE_A, 5, TCP_ACK);
+	assert_int_equal(id_of_path(SIDE_A), 5);
+	assert_int_equal(id_of_path(SIDE_B), 0);
+	send_in_tunnel(SIDE_B, 6, TCP_ACK);
+	send_in_tunnel(SIDE_A, 7, TCP_ACK);
+	assert_int_equal(id_of_path(SIDE_A), 5);
+	assert_int_equal(id_of_path(SIDE_B), 6);
+	send_in_tunnel(SIDE_A, 7, TCP_SYN);
+	assert_int_equal(id_of_path(SIDE_A), 7);
+	assert_int_equal(table.paths.count, 2);
+	close_table();
+	assert_int_equal(arena.held_bytes, 0);
+	arena_fini(&arena);
+}
+
 static void refuses_a_table_of_nothing(void **state)
 {
 	struct flow_settings s = settings();
@@ -300,6 +354,7 @@ int main(void)
 		cmocka_unit_test(a_packet_now_and_then_keeps_a_flow_alive),
 		cmocka_unit_test(a_leap_of_the_clock_expires_nothing),
 		cmocka_unit_test(conn_ids_name_the_connection_not_the_run),
+		cmocka_unit_test(each_side_keeps_its_first_path_until_a_syn_names_another),
 		cmocka_unit_test(refuses_a_table_of_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,6 +230,56 @@ static void parts_that_do_not_add_up_are_refused(void **state)
 	assert_true(check_built());
 }
 
+/* A record with `tunnels` of them in front of one field. */
+static struct record_tunnel *build_tunnels(uint32_t tunnels)
+{
+	struct record_tunnel *t;
+
+	begin();
+	t = (void *)(b.bytes + b.used);
+	memset(t, 0, tunnels * sizeof(*t));
+	built()->tunnels = tunnels;
+	b.used += tunnels * (uint32_t)sizeof(*t);
+	field(&built()->request, 0, RECORD_FIELD_PLAIN, "method");
+	built()->bytes = b.used;
+	return t;
+}
+
+static void tunnels_stand_in_front_of_the_fields(void **state)
+{
+	(void)state;
+	for (uint32_t n = 0; n <= 8; n++) {
+		struct record_tunnel *t = build_tunnels(n);
+
+		if (n > 0)
+			t[n - 1].type = TUNNEL_COUNT - 1;
+		assert_true(check_built());
+		assert_ptr_equal(record_tunnels(built()), t);
+		assert_ptr_equal(record_first(built(), RECORD_REQUEST), (uint8_t *)(t + n));
+		assert_memory_equal(record_first(built(), RECORD_REQUEST)->data, "method", 6);
+	}
+}
+
+static void tunnels_that_cannot_be_are_refused(void **state)
+{
+	(void)state;
+	static const uint32_t lies[] = { 1, 3, 65, UINT32_MAX / 48, UINT32_MAX };
+
+	for (size_t i = 0; i < array_count(lies); i++) {
+		build_tunnels(2);
+		built()->tunnels = lies[i];
+		assert_false(check_built());
+	}
+	for (unsigned v = 0; v < 256; v++) {
+		build_tunnels(2)[1].type = (uint8_t)v;
+		assert_true(check_built() == (v < TUNNEL_COUNT));
+		build_tunnels(2)[1].ip_version = (uint8_t)v;
+		assert_true(check_built() == (v == 0 || v == 4 || v == 6));
+		build_tunnels(2)[1].has_id = (uint8_t)v;
+		assert_true(check_built() == (v <= 1));
+	}
+}
+
 static void a_message_that_is_absent_has_no_fields(void **state)
 {
 	(void)state;
@@ -369,6 +419,8 @@ int main(void)
 		cmocka_unit_test(a_record_over_the_largest_is_refused),
 		cmocka_unit_test(words_outside_their_lists_are_refused),
 		cmocka_unit_test(parts_that_do_not_add_up_are_refused),
+		cmocka_unit_test(tunnels_stand_in_front_of_the_fields),
+		cmocka_unit_test(tunnels_that_cannot_be_are_refused),
 		cmocka_unit_test(a_message_that_is_absent_has_no_fields),
 		cmocka_unit_test(a_field_outside_its_message_is_refused),
 		cmocka_unit_test(padding_must_lie_inside_as_well),

@@ -128,6 +128,35 @@ static void an_unanswered_request_has_a_reason_and_no_latency_and_no_response(vo
 			    "\"request\":{\"head_bytes\":0,\"body_bytes\":0,\"duration_ns\":0}}\n");
 }
 
+static void tunnels_stand_behind_the_tags_outermost_first(void **state)
+{
+	static struct made m;
+	struct record_tunnel *t;
+
+	(void)state;
+	made_begin(&m);
+	t = (void *)(m.head + 1);
+	t[0] = (struct record_tunnel){ .type = TUNNEL_vxlan_gpe,
+				       .id = UINT32_MAX,
+				       .has_id = 1,
+				       .ip_version = 4,
+				       .src = { [12] = 192, 0, 2, 1 },
+				       .dst = { [12] = 192, 0, 2, 2 },
+				       .vlan = { 0x8007, 0x8008 } };
+	t[1] = (struct record_tunnel){
+		.type = TUNNEL_ip6in6, .ip_version = 6, .src = { [15] = 1 }, .dst = { [15] = 2 }
+	};
+	t[2] = (struct record_tunnel){ .type = TUNNEL_mpls, .id = 16, .has_id = 1 };
+	m.head->tunnels = 3;
+	m.used += 3 * (uint32_t)sizeof(*t);
+	m.head->vlan[0] = 0x800c;
+	assert_non_null(strstr(tell(&m), ",\"vlan\":[12],\"outer\":[{\"type\":\"vxlan-gpe\",\"id\":"
+					 "4294967295,\"src\":\"192.0.2.1\","
+					 "\"dst\":\"192.0.2.2\",\"vlan\":[7,8]},{\"type\":\"6in6\","
+					 "\"src\":\"::1\",\"dst\":\"::2\"},"
+					 "{\"type\":\"mpls\",\"id\":16}],\"run\":"));
+}
+
 static void an_orphan_has_no_request(void **state)
 {
 	static struct made m;
@@ -371,6 +400,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_documented_example_is_written_exactly),
 		cmocka_unit_test(an_unanswered_request_has_a_reason_and_no_latency_and_no_response),
+		cmocka_unit_test(tunnels_stand_behind_the_tags_outermost_first),
 		cmocka_unit_test(an_orphan_has_no_request),
 		cmocka_unit_test(
 			a_stream_has_its_number_and_each_half_the_fields_of_its_own_protocol),
