@@ -81,10 +81,12 @@ static const int allowed[] = {
 /* clang-format on */
 
 /* What a library needs that makes threads (DPDK): its telemetry makes one per client; net_memif
- * accepts a peer and shares memory and eventfds with it; timers. */
+ * accepts a peer and shares memory and eventfds with it; the thread for interrupts makes its epoll
+ * set anew when a descriptor joins; timers. */
 static const int allowed_with_threads[] = {
 	SCMP_SYS(accept), SCMP_SYS(memfd_create), SCMP_SYS(ftruncate), SCMP_SYS(eventfd2),
-	SCMP_SYS(timerfd_settime), SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(epoll_create), SCMP_SYS(epoll_create1), SCMP_SYS(timerfd_settime),
+	SCMP_SYS(sched_getaffinity),
 };
 
 static int forget(void *unused)

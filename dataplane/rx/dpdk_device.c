@@ -314,7 +314,7 @@ static int refuse_device(const struct dpdk_args *a, int code, const char *heard,
 		return refuse(err, -EBUSY,
 			      "dpdk:%s: another program has it (%.160s): stop that first", a->name,
 			      heard);
-	return refuse(err, code < -1 && code > -134 ? code : -EIO,
+	return refuse(err, code < -1 && code > -134 && code != -EINVAL ? code : -EIO,
 		      "dpdk:%s: the driver refuses: %.200s; messages=all shows everything it says",
 		      a->name, heard[0] != 0 ? heard : strerror(-code));
 }
