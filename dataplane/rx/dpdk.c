@@ -29,6 +29,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -552,7 +553,15 @@ static void dpdk_close(struct rx_port *port)
 static int dpdk_probe(const char *interface, struct rx_error *ret)
 {
 	uint64_t huge_bytes = dpdk_eal_free_bytes();
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 
+	if (fd < 0) {
+		snprintf(ret->text, sizeof(ret->text),
+			 "it needs the capability CAP_NET_RAW: start as root or with sudo; only "
+			 "net_ring, net_null and captures go without");
+		return -EPERM;
+	}
+	close(fd);
 	if (interface != NULL) {
 		snprintf(ret->text, sizeof(ret->text),
 			 "through a virtual device only: --rx dpdk:net_af_xdp0,iface=%s",

@@ -310,6 +310,12 @@ static int refuse_device(const struct dpdk_args *a, int code, const char *heard,
 			      "such as net_af_packet0, net_af_xdp0, net_pcap0, net_tap0, "
 			      "net_memif0, net_ring0 or net_null0",
 			      a->name);
+	/* It counts combined channels alone: a veth has none, however many queues. */
+	if (strstr(heard, "combined queue count") != NULL)
+		return refuse(err, -EINVAL,
+			      "dpdk:%s: the driver takes fewer queues of %s (%.120s): use "
+			      "--workers 1, or --rx af_xdp:%s, which takes them all",
+			      a->name, a->interface, heard, a->interface);
 	if (strstr(heard, "busy") != NULL)
 		return refuse(err, -EBUSY,
 			      "dpdk:%s: another program has it (%.160s): stop that first", a->name,

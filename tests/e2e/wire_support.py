@@ -628,3 +628,53 @@ def runtime_folders(name=None):
     """What there is under /run/weir, or of one name only."""
     there = os.listdir(RUNTIME) if os.path.isdir(RUNTIME) else []
     return [x for x in there if name in (None, x)]
+
+
+# ---------------------------------------------------------------- refusals
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all")
+
+
+class Refusal:
+    """A `weir capture` on the tap that must leave by itself, at once, with one sentence."""
+
+    def __init__(self, lab, status, *arguments, host="tap", prefix=(), output=None):
+        self.name = new_name()
+        with support.Folder() as folder:
+            words = [*prefix, support.weir_path(), "capture", *map(str, arguments)]
+            if "--name" not in arguments:
+                words += ["--name", self.name]
+            words += ["--output", output or os.path.join(folder.path, "out.jsonl")]
+            process = subprocess.Popen(lab.words(host, *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, env=support.environment())
+            try:
+                self.finish(process, status, " ".join(map(str, arguments)))
+            finally:
+                support.stop(process)
+
+    def finish(self, process, status, what):
+        try:
+            out, err = process.communicate(timeout=support.patience(8))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=support.patience(8))
+            raise Failure("%s: still running after %d s; it said: %s" %
+                                  (what, support.patience(8), err.decode()[-400:])) from None
+        self.stderr = err.decode()
+        if "Permission denied" in self.stderr and process.returncode in (126, 127):
+            raise Skip("the build folder is closed to other users")
+        check_equal(process.returncode, status, "%s: status; it said: %s" % (what, self.stderr[-400:]))
+        check_equal(out, b"", what + ": standard output")
+        self.sentence = self.only_sentence(what)
+        check_equal(runtime_folders(self.name), [], what + ": runtime folders")
+
+    def only_sentence(self, what):
+        """The line that says what is wrong. Mistakes on the command line may have a second one, about the option."""
+        found = [x for x in self.stderr.splitlines() if "error: " in x or re.match(r"weir capture: (?!\d)", x)]
+        check_equal(len(found), 1, "%s: sentences in %r" % (what, self.stderr))
+        return found[0]
+
+    def names(self, *words):
+        for word in words:
+            check(word in self.sentence, "%r is not in %r" % (word, self.sentence))
+        return self
