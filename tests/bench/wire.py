@@ -14,8 +14,8 @@ how), from which the same with no receiver, measured in the same run, is subtrac
     limit      the largest rate at which a receiver loses nothing
     idle       no traffic: what waiting costs, as a share of one core
 
-Receivers: XDP_DROP (the least that any can cost), and weir on each back end, cut after rx and
-once whole. --also adds others, to be held against: a COMMAND run beside the capture interface
+Receivers: XDP_DROP (the least that any can cost), and weir on each back end (of dpdk, net_af_packet
+and net_af_xdp where the build has it), cut after rx and once whole. --also adds others, to be held against: a COMMAND run beside the capture interface
 ({iface} in it becomes its name), that says something when it is ready, ends at INT, and whose last
 line with a number begins with how many packets it had. A back end of weir is held against the best
 of those whose NAME begins with its own name: af_packet-loop, af_xdp-nap.
@@ -221,13 +221,22 @@ class External(Receiver):
         raise Trouble("%s told no number of packets: %s" % (self.name, process.all_text()))
 
 
+def dpdk_backends(weir):
+    """Two drivers of DPDK on the same interface, where this build has DPDK."""
+    listed = subprocess.run([weir, "capture", "--list-rx"], capture_output=True, text=True, check=False).stdout
+    if not re.search(r"^dpdk\b", listed, re.M):
+        return []
+    return [("dpdk:" + driver, "dpdk:%s0,iface=%s" % (driver, IFACE)) for driver in ("net_af_packet", "net_af_xdp")]
+
+
 def receivers(options):
     drop = os.path.join(HERE, "xdp_drop.py")
     yield Receiver("none", None)
     for mode in ("native", "generic"):
         yield Receiver("XDP_DROP " + mode, [sys.executable, drop, IFACE, mode])
     backends = [("pcap", "pcap:" + IFACE), ("af_packet", "af_packet:" + IFACE),
-                ("af_xdp native", "af_xdp:%s,mode=native" % IFACE), ("af_xdp generic", "af_xdp:%s,mode=generic" % IFACE)]
+                ("af_xdp native", "af_xdp:%s,mode=native" % IFACE), ("af_xdp generic", "af_xdp:%s,mode=generic" % IFACE),
+                *dpdk_backends(options.weir)]
     for name, rx in backends:
         yield Weir(name, options.weir, rx)
     for name, rx in backends:
