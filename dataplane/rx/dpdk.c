@@ -87,7 +87,7 @@ struct dpdk_port {
 	/* every burst */
 	struct dpdk_kernel kernel;
 	struct dpdk_device *device;
-	bool registered, stopped;
+	bool registered, stopped, finished;
 	uint32_t empties; /* in a row */
 	/* chores */
 	int timer_fd; /* -1: there is a better one */
@@ -265,6 +265,16 @@ static bool is_feed_over(const struct dpdk_port *p)
 	return over && offered == p->kernel.received;
 }
 
+/* all_over - this port's file or feed is over. One port that ends ends the capture, so it waits for
+ * the others. */
+static bool all_over(struct dpdk_port *p)
+{
+	if (!p->finished)
+		atomic_fetch_sub(&p->device->unfinished, 1);
+	p->finished = true;
+	return p->stopped || atomic_load(&p->device->unfinished) == 0;
+}
+
 static void feed_counters(const struct dpdk_port *p, struct rx_counters *c)
 {
 	bool over;
@@ -359,9 +369,9 @@ static enum rx_state dpdk_state(struct rx_port *port, struct rx_error *err)
 		return RX_GONE;
 	}
 	if (d->feed != NULL)
-		return is_feed_over(p) ? RX_END : RX_OPEN;
+		return is_feed_over(p) && all_over(p) ? RX_END : RX_OPEN;
 	if (is_file_over(p))
-		return RX_END;
+		return all_over(p) ? RX_END : RX_OPEN;
 	/* One port counts for all of a tap's: the others may still be pulling. */
 	if (p->stopped && p->kernel.who == DPDK_COUNTS_TAP && p->kernel.leads &&
 	    atomic_load(&d->running) > 0)

@@ -736,6 +736,8 @@ int dpdk_device_open(const struct rx_open *how, struct dpdk_device **ret, struct
 		return code;
 	d->users++;
 	atomic_fetch_add(&d->running, 1);
+	if (how->worker == 0)
+		atomic_store(&d->unfinished, d->workers);
 	*ret = d;
 	return 0;
 }

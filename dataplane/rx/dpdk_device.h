@@ -41,9 +41,10 @@ struct dpdk_device {
 	struct af_xdp_program *program;
 	uint32_t first_queue; /* of the interface beneath */
 	struct dpdk_feed *feed;
-	struct interface held; /* keeps it promiscuous; its port's is another */
-	atomic_uint running;   /* ports that were not stopped */
-	atomic_bool removed;   /* the device was taken out */
+	struct interface held;  /* keeps it promiscuous; its port's is another */
+	atomic_uint running;    /* ports that were not stopped */
+	atomic_uint unfinished; /* ports whose file or feed is not over */
+	atomic_bool removed;    /* the device was taken out */
 	/* Worker 0 reads the port's clock, all use what it found. */
 	struct dpdk_clock clock[2];
 	atomic_uint clock_at;
