@@ -188,6 +188,11 @@ static void describe(struct dpdk_port *p, struct rte_mbuf **at, struct packet *r
 	ret->number = p->number == 0 ? 0 : p->number++;
 }
 
+static bool is_file(const struct dpdk_port *p)
+{
+	return p->device->args.kind == DPDK_PCAP_FILE && !p->device->loops;
+}
+
 /* may_receive - after the stop, only what was offered before. */
 static bool may_receive(const struct dpdk_port *p)
 {
@@ -207,8 +212,10 @@ static void receive(struct dpdk_port *p)
 	p->lent = p->at = p->count = 0;
 	if (!may_receive(p))
 		return;
-	p->count = rte_eth_rx_burst(p->port, p->queue, p->mbuf, DPDK_BURST);
-	p->empties = p->count > 0 ? 0 : p->empties + 1;
+	do {
+		p->count = rte_eth_rx_burst(p->port, p->queue, p->mbuf, DPDK_BURST);
+		p->empties = p->count > 0 ? 0 : p->empties + 1;
+	} while (p->count == 0 && is_file(p) && p->empties < LOOKS_BEFORE_THE_END);
 	if (p->count == 0)
 		return;
 	if (p->stamps != STAMPS_US)
@@ -246,11 +253,6 @@ static void dpdk_give_back(struct rx_port *port)
 }
 
 /* ---- who counts, where the kernel does not ---- */
-
-static bool is_file(const struct dpdk_port *p)
-{
-	return p->device->args.kind == DPDK_PCAP_FILE && !p->device->loops;
-}
 
 static bool is_file_over(const struct dpdk_port *p)
 {

@@ -54,6 +54,8 @@ static struct conformance conformance[] = {
 	{ .name = "file", .make = make_pcapng },
 	{ .name = "file", .make = make_damaged },
 	{ .name = "file", .make = make_empty },
+	{ .name = "dpdk", .argument = "net_pcap0,rx_pcap=%s", .make = make_pcap },
+	{ .name = "dpdk", .argument = "net_pcap0,rx_pcap=%s", .make = make_empty },
 	{ .name = "synth", .argument = "packets=5000" },
 	{ .name = "synth", .argument = "pairs=300,size=5000,mss=700,pipelining=4,v6=1" },
 	{ .name = "synth",
@@ -64,14 +66,19 @@ static struct rx_port *open_case(struct conformance *c)
 {
 	struct rx_open how = how_default();
 	const char *path = c->file.path;
+	static char argument[256];
 
+	/* Built without its library? */
+	if (rx_backend_find(c->name, strlen(c->name)) == NULL)
+		skip();
 	if (c->make != NULL && c->file.fd == 0) {
 		struct blob b = c->make();
 
 		c->file = file_of(&b);
 	}
 	inputs_name(c->make != NULL, &path);
-	how.argument = c->argument;
+	snprintf(argument, sizeof(argument), c->argument != NULL ? c->argument : "", path);
+	how.argument = c->argument != NULL ? argument : NULL;
 	return port_open(c->name, &how);
 }
 
@@ -103,16 +110,20 @@ static void check_counters(const struct rx_backend *b, struct rx_port *port, uin
 	for (int i = 0; i < RX_LOST_COUNT; i++)
 		lost += c.lost[i];
 	assert_int_equal(c.received, received);
+	/* A live one may not know before the end what it was offered. */
+	if (b->live && c.offered == RX_UNKNOWN)
+		return;
 	assert_int_equal(c.offered, received + lost);
 }
 
 /* run - with bursts of at most `room`. Returns a mark of everything that came. */
 static uint64_t run(struct conformance *c, uint32_t room)
 {
-	const struct rx_backend *b = backend(c->name);
+	const struct rx_backend *b = rx_backend_find(c->name, strlen(c->name));
 	struct rx_port *port = open_case(c);
 	struct packet packet[BURST_PACKETS + 1];
 	uint64_t number = 0, all = 0;
+	struct rx_counters last;
 	uint32_t n;
 
 	do {
@@ -134,6 +145,8 @@ static uint64_t run(struct conformance *c, uint32_t room)
 		b->give_back(port);
 	}
 	check_counters(b, port, number);
+	b->counters(port, &last);
+	assert_true(last.offered != RX_UNKNOWN);
 	b->close(port);
 	return all;
 }
@@ -168,7 +181,7 @@ static void no_room_takes_nothing(void **state)
 static void borrowed_frames_stay_until_they_are_given_back(void **state)
 {
 	struct conformance *c = *state;
-	const struct rx_backend *b = backend(c->name);
+	const struct rx_backend *b = rx_backend_find(c->name, strlen(c->name));
 	struct rx_port *port = open_case(c);
 	uint32_t n;
 
@@ -208,11 +221,15 @@ static void closing_halfway_leaks_nothing(void **state)
 static void ports_of_several_workers_deliver_the_same(void **state)
 {
 	struct conformance *c = *state;
-	const struct rx_backend *b = backend(c->name);
-	struct rx_port *port[2] = { open_case(c), open_case(c) };
+	const struct rx_backend *b = rx_backend_find(c->name, strlen(c->name));
+	struct rx_port *port[2];
 	struct packet packet[2][BURST_PACKETS];
 	uint32_t n;
 
+	if (b == NULL || b->live)
+		skip(); /* its ports share the source */
+	port[0] = open_case(c);
+	port[1] = open_case(c);
 	do {
 		n = b->pull(port[0], packet[0], BURST_PACKETS);
 		assert_int_equal(b->pull(port[1], packet[1], BURST_PACKETS), n);
