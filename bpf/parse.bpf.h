@@ -25,6 +25,7 @@ struct parsed {
 			rest is 0 */
 	__u32 source[4], destination[4];
 	__u16 source_port, destination_port; /* as they lie there; 0: of a fragment, or none */
+	__u8 tagged;                         /* with VLANs */
 	__u8 protocol;                       /* that the ports are of; 0: there are none */
 	void *l4;                            /* the header of that protocol */
 	__u32 l4_bytes;                      /* by the IP header, from there on */
@@ -130,6 +131,7 @@ static __always_inline void parse(void *at, void *end, struct parsed *ret)
 		return;
 	type = e->h_proto;
 	at = parse_tags(e + 1, end, &type);
+	ret->tagged = at != (void *)(e + 1);
 	if (type == bpf_htons(ETH_P_IP))
 		parse_ipv4(at, end, ret);
 	else if (type == bpf_htons(ETH_P_IPV6))

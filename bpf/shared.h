@@ -9,6 +9,9 @@
  *                            slot * processors + processor; behind those of the last slot one
  *                            more set, for queues that the interface did not have at the start
  *
+ *     shunts    user space   struct steer_shunt, a power of two for each worker, at
+ *                            worker * that many + steer_shunt_place() modulo that many
+ *
  * A *slot* is a place for a socket: each receive queue has `members` of them, at queue * members +
  * member. Which member gets a frame follows from its flow, by steer_number(), the same for both
  * directions. User space computes the same for packets that the program could not read so far.
@@ -38,13 +41,30 @@ struct steer_slot {
 	__u32 spare[14];
 };
 
-/* seen = redirected + too_big; `passed` are beside it. Numbers only grow. */
+/* seen = redirected + too_big + shunted; `passed` are beside it. Numbers only grow. */
 struct steer_counts {
 	__u64 seen;
 	__u64 redirected; /* handed to the slot's socket, which may still be out of room */
 	__u64 too_big;
-	__u64 passed; /* the slot is not open, or has no socket */
-	__u64 spare[4];
+	__u64 passed;  /* the slot is not open, or has no socket */
+	__u64 shunted; /* dropped: in a range of struct steer_shunt */
+	__u64 shunted_bytes;
+	__u64 spare[2];
+};
+
+/* A part of one direction of a connection that nobody wants to see. What is dropped are segments
+ * that lie in it as a whole, without FIN, RST or SYN, and in frames without a VLAN tag.
+ *
+ * `range` is one word, written last and cleared first; and nobody writes another key into a place
+ * before every program has ended that may have seen its range. So whoever sees a range sees its
+ * key. */
+struct steer_shunt {
+	__u64 range; /* first sequence number, and << 32 the one after the last; 0: nothing is here
+		      */
+	__u32 source[4],
+		destination[4]; /* as they lie in the packet; IPv4: the first word, the rest 0 */
+	__u16 source_port, destination_port;
+	__u32 spare[5];
 };
 
 /* What a filter in front of steer refused: one per processor, in a map of its own. */
@@ -61,6 +81,27 @@ static inline __attribute__((always_inline)) __u32
 steer_number(__u32 addresses, __u32 ports, __u32 address_factor, __u32 port_factor)
 {
 	return (addresses * address_factor + ports * port_factor) >> 16;
+}
+
+/* Every bit of the result depends on every bit of `x` (the finalizer of MurmurHash3). */
+static inline __attribute__((always_inline)) __u32 steer_mix(__u32 x)
+{
+	x ^= x >> 16;
+	x *= 0x85ebca6b;
+	x ^= x >> 13;
+	x *= 0xc2b2ae35;
+	return x ^ x >> 16;
+}
+
+/* steer_shunt_place - of one direction. `secret` as the factors above. */
+static inline __attribute__((always_inline)) __u32
+steer_shunt_place(const __u32 *source, const __u32 *destination, __u32 ports, __u32 secret)
+{
+	__u32 h = secret ^ ports;
+
+	for (int i = 0; i < 4; i++)
+		h = steer_mix(h ^ source[i]) + destination[i];
+	return steer_mix(h);
 }
 
 #endif

@@ -78,6 +78,7 @@
 	X(discarded_flow_cap,    PAYLOAD, OUT, "discarded", "flow_cap", "held bytes over the direction's cap") \
 	X(discarded_worker_cap,  PAYLOAD, OUT, "discarded", "worker_cap", "held bytes over the worker's cap") \
 	X(discarded_evicted,     PAYLOAD, OUT, "discarded", "evicted", "held bytes of flows that had to make room") \
+	X(payload_shunted,       PAYLOAD, OUT, "shunted", "", "bytes of bodies that are not followed (--shunt)") \
 	X(payload_held,          PAYLOAD, OUT, "held", "(gauge)", "bytes held ahead of a hole now")
 
 #define LEDGER_DATAGRAMS(X) \
@@ -137,6 +138,7 @@
 	X(packets_after_close,   NONE, BESIDE, "packets_after_close", "", "packets of connections that had closed") \
 	X(gap_bytes,             NONE, BESIDE, "gap_bytes", "", "bytes declared missing") \
 	X(gaps,                  NONE, BESIDE, "gaps", "", "holes declared") \
+	X(shunted_bytes,         NONE, BESIDE, "shunted_bytes", "", "bytes of bodies not followed, seen or not (--shunt)") \
 	X(not_captured_bytes,    NONE, BESIDE, "not_captured_bytes", "", "payload cut off by the snap length") \
 	X(conflict_bytes,        NONE, BESIDE, "conflict_bytes", "", "duplicate bytes that differ from the copy kept") \
 	X(interim,               NONE, BESIDE, "interim", "", "interim responses (1xx)") \

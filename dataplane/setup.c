@@ -93,6 +93,7 @@ static struct reassembly_settings reassembly_settings(const struct settings *s)
 		.held_segments = (uint32_t)s->held_segments,
 		.held_worker_bytes = s->held_worker_bytes,
 		.history_bytes = (uint32_t)s->history_bytes,
+		.shunts = s->shunt_bytes != 0,
 	};
 }
 
@@ -110,6 +111,7 @@ static struct host_settings host_settings(const struct settings *s)
 		.head_bytes = (uint32_t)s->head_bytes,
 		.head_fields = (uint32_t)s->head_fields,
 		.body_limit_bytes = (uint32_t)s->body_limit_bytes,
+		.shunt_bytes = s->shunt_bytes,
 		.conn_memory_bytes = CONN_MEMORY_BYTES,
 		.conns_awake = CONNS_AWAKE,
 		.spare_conns = pooled(s),
@@ -126,6 +128,21 @@ static struct sink choose_sink(struct worker *w, const struct settings *s)
 	if (s->until == STAGE_reassembly)
 		return count_sink();
 	return host_sink(&w->host);
+}
+
+/* What reassembly does not follow need not come: whoever can keep it back is told. */
+static void tell_ports(void *context, const struct flow *f, enum side side, uint32_t first,
+		       uint32_t end)
+{
+	const struct ports *rx = context;
+	struct rx_shunt what = { .key = &f->key, .side = side, .first = first, .end = end };
+
+	for (uint32_t i = 0; i < rx->count; i++) {
+		const struct rx_backend *b = rx_port_backend(rx->port[i]);
+
+		if (b->shunt != NULL)
+			b->shunt(rx->port[i], &what);
+	}
 }
 
 static int say(int status, const char *what, int err)
@@ -284,6 +301,8 @@ static int make_worker(struct dataplane *d, struct worker *w, uint32_t number, s
 	w->digest = (struct digest){ &w->arena, &w->emit, &w->counters };
 	reassembly_init(&w->reassembly, &reassembly, &w->flow, &w->arena, &w->counters, &w->clock,
 			choose_sink(w, s));
+	w->reassembly.shunt = tell_ports;
+	w->reassembly.shunt_context = &w->rx;
 	return open_ports(d, w);
 }
 

@@ -224,6 +224,7 @@ static void publish_port(struct region_port *to, const struct rx_counters *c)
 	atomic_store_explicit(&to->offered, c->offered, memory_order_relaxed);
 	atomic_store_explicit(&to->received, c->received, memory_order_relaxed);
 	atomic_store_explicit(&to->refused, c->refused, memory_order_relaxed);
+	atomic_store_explicit(&to->shunted, c->shunted, memory_order_relaxed);
 	atomic_store_explicit(&to->in_flight, c->in_flight, memory_order_relaxed);
 	for (int k = 0; k < RX_LOST_COUNT; k++)
 		atomic_store_explicit(&to->lost[k], c->lost[k], memory_order_relaxed);

@@ -171,7 +171,7 @@ static void balance_sheet_of(struct balance_sheet *s, const struct books *b, enu
 
 /* What the ports of one source, or of several, have counted. */
 struct source_sum {
-	uint64_t offered, received, refused, in_flight, lost[RX_LOST_COUNT];
+	uint64_t offered, received, refused, shunted, in_flight, lost[RX_LOST_COUNT];
 	bool known; /* somebody else counted what was offered */
 };
 
@@ -181,6 +181,7 @@ static void add_port(struct source_sum *sum, const struct region_port_view *p)
 	sum->offered += p->offered;
 	sum->received += p->received;
 	sum->refused += p->refused;
+	sum->shunted += p->shunted;
 	sum->in_flight += p->in_flight;
 	for (unsigned k = 0; k < RX_LOST_COUNT; k++)
 		sum->lost[k] += p->lost[k];
@@ -195,6 +196,7 @@ static void fill_source_sheet(struct balance_sheet *s, uint32_t source,
 	add(&s->in, "offered", "", sum->offered);
 	add(&s->out, "received", "", received);
 	add(&s->out, "refused", "", sum->refused);
+	add(&s->out, "shunted", "", sum->shunted);
 	for (unsigned k = 0; k < RX_LOST_COUNT; k++)
 		add(&s->out, "lost", lost_name[k], sum->lost[k]);
 	add(&s->out, "in_flight", GAUGE, sum->in_flight);

@@ -217,6 +217,9 @@ static void put_sources(FILE *to, const struct books *b)
 	put_source_number(to, &s, "weir_source_refused_packets_total", "counter",
 			  "packets that the filter expression did not select where they arrived",
 			  offsetof(struct region_port_view, refused));
+	put_source_number(to, &s, "weir_source_shunted_packets_total", "counter",
+			  "packets of bodies that are not followed, kept back where they arrived",
+			  offsetof(struct region_port_view, shunted));
 	put_source_number(to, &s, "weir_source_in_flight_packets", "gauge",
 			  "packets waiting in the source's rings now",
 			  offsetof(struct region_port_view, in_flight));

@@ -10,6 +10,7 @@ static void add(struct region_port_view *sum, const struct region_port_view *por
 	sum->offered = known ? sum->offered + port->offered : RX_UNKNOWN;
 	sum->received += port->received;
 	sum->refused += port->refused;
+	sum->shunted += port->shunted;
 	sum->in_flight += port->in_flight;
 	for (unsigned i = 0; i < RX_LOST_COUNT; i++)
 		sum->lost[i] += port->lost[i];

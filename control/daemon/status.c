@@ -242,6 +242,7 @@ static void put_source(FILE *to, uint32_t number, const struct region_port_view 
 		put_number(to, "offered", p->offered, ',');
 	put_number(to, "received", p->received, ',');
 	put_number(to, "refused", p->refused, ',');
+	put_number(to, "shunted", p->shunted, ',');
 	put_number(to, "in_flight", p->in_flight, ',');
 	fputs("\"lost\":{", to);
 	for (unsigned i = 0; i < RX_LOST_COUNT; i++)

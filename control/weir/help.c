@@ -8,7 +8,7 @@
 #include "control/weir/option.h"
 #include "control/weir/units.h"
 
-enum { TEXT_COLUMN = 32, NAMES_MAX = 18 };
+enum { TEXT_COLUMN = 32, NAMES_MAX = 24 };
 
 /* What belongs together. An option that stands in no group is a limit. */
 struct group {
@@ -25,7 +25,7 @@ static const struct group groups[] = {
 	    "stats-interval", "metrics", "quiet" } },
 	{ "Pipeline",
 	  { "workers", "cores", "poll", "user", "name", "until", "dissectors", "flow-key", "dedup",
-	    "history", "gap-wait", "half-open-timeout", "closing-timeout", "idle-timeout",
+	    "shunt", "history", "gap-wait", "half-open-timeout", "closing-timeout", "idle-timeout",
 	    "udp-timeout", "request-timeout", "fragment-timeout", "hash-seed" } },
 };
 

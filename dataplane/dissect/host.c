@@ -684,14 +684,15 @@ static void feed_nothing(struct conn *c, struct conn_side *s)
 	apply_become(c);
 }
 
-/* A gap in a body costs bytes, no message. Where one body ends another may begin: what lies between
- * the chunks of HTTP is skipped as well. Returns what of the gap lies behind the last of them. */
-static uint64_t gap_in_body(struct conn *c, struct conn_side *s, uint64_t bytes)
+/* A gap in a body costs bytes, no message, and so does what is not followed. Where one body ends
+ * another may begin: what lies between the chunks of HTTP is skipped as well. Returns what of the
+ * gap lies behind the last of them. */
+static uint64_t pass_in_body(struct conn *c, struct conn_side *s, uint64_t bytes, enum flag flag)
 {
 	while (bytes > 0 && s->skip > 0) {
 		size_t n;
 
-		message_flag(s->skip_message, FLAG_gap_in_body);
+		message_flag(s->skip_message, flag);
 		n = take_skipped(c, s, slice_of(NULL, bytes));
 		s->at += n;
 		bytes -= n;
@@ -714,7 +715,7 @@ static void gap(void *context, struct flow *f, enum side side, uint64_t offset, 
 	offer_rest(c, s);
 	s->at = offset;
 	s->cut = cut;
-	left = gap_in_body(c, s, bytes);
+	left = pass_in_body(c, s, bytes, FLAG_gap_in_body);
 	s->at = offset + bytes;
 	if (left > 0) {
 		bool server = c->client == SIDE_UNKNOWN ? c->phase == CONN_UNDECIDED
@@ -739,6 +740,40 @@ static void gap(void *context, struct flow *f, enum side side, uint64_t offset, 
 	settle(c, s);
 	if (unlikely(c->anew))
 		identify_anew(c);
+}
+
+/* Enough of a body has been seen, and all that is kept of it. */
+static uint64_t unfollowed(void *context, struct flow *f, enum side side)
+{
+	const struct host_settings *h = &((struct host *)context)->settings;
+	const struct conn *c = f->sink;
+	const struct conn_side *s = c == NULL ? NULL : &c->side[side];
+	const struct message *m = s == NULL ? NULL : s->skip_message;
+
+	if (m == NULL || c->phase != CONN_SPOKEN || s->gathered != NULL || s->skip == 0 ||
+	    s->skip == UINT64_MAX || m->body_bytes < h->shunt_bytes ||
+	    m->body_bytes < h->body_limit_bytes || m->body_bytes < m->keep_bytes)
+		return 0;
+	return s->at + s->skip;
+}
+
+static void skip(void *context, struct flow *f, enum side side, uint64_t offset, uint64_t bytes,
+		 const struct segment *from)
+{
+	struct conn *c = f->sink;
+	struct conn_side *s;
+	uint64_t left;
+
+	if (c == NULL)
+		return;
+	s = &c->side[side];
+	if (from != NULL)
+		s->segment = *from;
+	s->at = offset;
+	left = pass_in_body(c, s, bytes, FLAG_shunted);
+	if (left > 0)
+		gap(context, f, side, offset + bytes - left, left, false);
+	settle(c, s);
 }
 
 /* Reassembly has closed the side, and it waits for nothing any more: what is left is offered, the
@@ -870,6 +905,8 @@ struct sink host_sink(struct host *h)
 			      .deliver = deliver,
 			      .datagram = datagram,
 			      .gap = gap,
+			      .unfollowed = unfollowed,
+			      .skip = skip,
 			      .close = close_side,
 			      .end = end,
 			      .compare = compare,

@@ -5,8 +5,8 @@
  * One table per worker, fixed in size, made in setup. A bucket holds the tags
  * and indices of up to seven flows and a link to an overflow bucket, so finding a flow costs two
  * cache misses, one after the other: the bucket's and the flow's. flow_burst() hides both: it
- * prefetches the buckets of the whole burst, then the flows that their tags promise, before it looks
- * at the first key. What the stages behind will touch of a flow comes along.
+ * prefetches the buckets of the whole burst, then the flows that their tags promise, before it
+ * looks at the first key. What the stages behind will touch of a flow comes along.
  *
  * Life of a flow:
  *     made        by the first packet of its key
@@ -68,6 +68,7 @@ enum direction_seen {
 	SEEN_RESET = 1 << 18,     /* ended by an RST */
 	SEEN_BY_PEER =
 		1 << 19, /* started by the peer's acknowledgement, before a packet of its own */
+	SEEN_SHUNT = 1 << 21, /* `next` is in the rest of a body that is not followed */
 };
 
 enum { GAPS_REMEMBERED = 4 };
@@ -78,6 +79,10 @@ struct direction_extra {
 	uint64_t history_to;   /* one past the newest */
 	uint64_t gap_from[GAPS_REMEMBERED],
 		gap_to[GAPS_REMEMBERED]; /* declared last: bytes in them are late */
+	uint64_t shunt_told; /* of it, the source was told to keep back what is before this; 0:
+				nothing */
+	uint64_t shunt_from,
+		shunt_to; /* while SEEN_SHUNT: the rest of a body, which is not followed */
 	uint64_t duplicate_bytes, conflict_bytes;
 	uint8_t *syn; /* payload of a SYN that nothing has answered yet */
 	uint32_t syn_bytes;
@@ -90,12 +95,11 @@ struct direction_extra {
 /* One direction: what its sender sent. Offsets are stream bytes, 0 is the byte after the SYN. */
 struct direction {
 	/* every packet */
-	_Alignas(CACHE_LINE_BYTES)
-	uint64_t next;     /* offset of the next byte to deliver */
-	uint64_t acked;    /* highest offset that the peer acknowledged */
-	struct held *held; /* ahead of `next`, in order */
-	uint32_t base_seq; /* sequence number of offset 0 */
-	uint32_t seen;     /* enum direction_seen */
+	_Alignas(CACHE_LINE_BYTES) uint64_t next; /* offset of the next byte to deliver */
+	uint64_t acked;                           /* highest offset that the peer acknowledged */
+	struct held *held;                        /* ahead of `next`, in order */
+	uint32_t base_seq;                        /* sequence number of offset 0 */
+	uint32_t seen;                            /* enum direction_seen */
 	/* set-up and chores */
 	struct held *held_last;
 	struct direction_extra *extra;
@@ -108,7 +112,7 @@ static_assert(sizeof(struct direction) == CACHE_LINE_BYTES, "a direction is one 
 /* A direction whose hole waits for --gap-wait. Few do: they are in a table of their own, of which
  * only what is used is ever touched. */
 struct flow_wait {
-	uint64_t since_ns; /* pipeline time at which the peer acknowledged the end of the hole */
+	uint64_t since_ns;   /* pipeline time at which the peer acknowledged the end of the hole */
 	uint32_t prev, next; /* list of them: flow index * 2 + side; FLOW_NONE ends it */
 };
 

@@ -31,9 +31,81 @@ static void piece_drop(struct piece *p, uint64_t to)
 	p->from = to;
 }
 
-/* ---- delivering ---- */
-
 static void direction_close(struct reassembly *r, struct flow *f, enum side side, enum why why);
+
+/* ---- shunting ---- */
+
+/* Of the rest of a body the source is told only where that pays, and never to the end: when that
+ * came is part of the record. No part is so long that what comes behind it seems to be of another
+ * connection. */
+enum { TELL_LEAST_BYTES = 128 << 10, TELL_TAIL_BYTES = 64 << 10, TELL_MOST_BYTES = 512 << 20 };
+
+static void shunt_take_back(struct reassembly *r, struct flow *f, enum side side)
+{
+	struct direction_extra *e = f->direction[side].extra;
+
+	if (e == NULL || e->shunt_told == 0)
+		return;
+	e->shunt_told = 0;
+	r->shunt(r->shunt_context, f, side, 0, 0);
+}
+
+static void shunt_tell(struct reassembly *r, struct flow *f, enum side side)
+{
+	struct direction *d = &f->direction[side];
+	struct direction_extra *e = d->extra;
+	uint64_t to = e->shunt_to - TELL_TAIL_BYTES;
+
+	shunt_take_back(r, f, side);
+	if (r->shunt == NULL || e->shunt_to - d->next < TELL_LEAST_BYTES)
+		return;
+	if (to - d->next > TELL_MOST_BYTES)
+		to = d->next + TELL_MOST_BYTES;
+	e->shunt_told = to;
+	r->shunt(r->shunt_context, f, side, d->base_seq + (uint32_t)d->next,
+		 d->base_seq + (uint32_t)to);
+}
+
+/* See whether what follows is the rest of a body. Not while something is held: it may be of it. */
+static void shunt_begin(struct reassembly *r, struct flow *f, enum side side)
+{
+	struct direction *d = &f->direction[side];
+	uint64_t to;
+
+	if (r->sink.unfollowed == NULL || d->held != NULL || (d->seen & SEEN_SHUNT) != 0)
+		return;
+	to = r->sink.unfollowed(r->sink.context, f, side);
+	if (to <= d->next)
+		return;
+	if (window_shunt(r, d, to))
+		shunt_tell(r, f, side);
+	else
+		count(r->counters, out_of_memory);
+}
+
+/* The bytes before `to` are done with, whoever has seen them. */
+static void shunt_advance(struct reassembly *r, struct flow *f, enum side side, uint64_t to,
+			  const struct segment *from)
+{
+	struct direction *d = &f->direction[side];
+	uint64_t offset = d->next, end = d->extra->shunt_to;
+
+	if (to > end)
+		to = end;
+	if (to == end)
+		d->seen &= ~(uint32_t)SEEN_SHUNT;
+	if (to <= offset)
+		return;
+	d->next = to;
+	count_by(r->counters, shunted_bytes, to - offset);
+	r->sink.skip(r->sink.context, f, side, offset, to - offset, from);
+	if (d->extra->shunt_told != 0 && to >= d->extra->shunt_told)
+		shunt_tell(r, f, side);
+	if (to == end)
+		shunt_begin(r, f, side); /* one chunk may follow another */
+}
+
+/* ---- delivering ---- */
 
 static void deliver(struct reassembly *r, struct flow *f, enum side side, struct slice bytes,
 		    struct segment *from)
@@ -51,6 +123,8 @@ static void deliver(struct reassembly *r, struct flow *f, enum side side, struct
 	if (unlikely(r->settings.history_bytes != 0))
 		window_keep_history(r, d, offset, bytes);
 	r->sink.deliver(r->sink.context, f, side, offset, bytes, from);
+	if (unlikely(r->settings.shunts))
+		shunt_begin(r, f, side);
 }
 
 static void deliver_first_held(struct reassembly *r, struct flow *f, enum side side)
@@ -83,8 +157,13 @@ static void close_if_complete(struct reassembly *r, struct flow *f, enum side si
 static void gap_declare(struct reassembly *r, struct flow *f, enum side side, uint64_t to)
 {
 	struct direction *d = &f->direction[side];
-	uint64_t from = d->next;
+	uint64_t from;
 
+	if ((d->seen & SEEN_SHUNT) != 0)
+		shunt_advance(r, f, side, to, NULL);
+	from = d->next;
+	if (from == to)
+		return;
 	count(r->counters, gaps);
 	count_by(r->counters, gap_bytes, to - from);
 	window_remember_gap(r, d, from, to);
@@ -170,6 +249,7 @@ static void direction_close(struct reassembly *r, struct flow *f, enum side side
 	if ((d->seen & SEEN_CLOSED) != 0)
 		return;
 	wait_remove(r, f, side);
+	shunt_take_back(r, f, side);
 	window_drop_held(r, d);
 	d->seen |= SEEN_CLOSED;
 	r->sink.close(r->sink.context, f, side, why);
@@ -315,6 +395,29 @@ static void deliver_held_under(struct reassembly *r, struct flow *f, enum side s
 	}
 }
 
+/* A piece while the rest of a body goes by. Where it is behind that, the state has changed: the
+ * caller looks again. */
+static void shunt_step(struct reassembly *r, struct flow *f, enum side side, struct piece *p)
+{
+	struct direction *d = &f->direction[side];
+	const struct direction_extra *e = d->extra;
+	uint64_t to = p->to;
+
+	if (p->from >= e->shunt_to) {
+		shunt_advance(r, f, side, e->shunt_to, NULL);
+		return;
+	}
+	if (p->from < e->shunt_from) {
+		to = to < e->shunt_from ? to : e->shunt_from;
+		duplicate(r, f, side, p, to);
+	} else {
+		to = to < e->shunt_to ? to : e->shunt_to;
+		count_by(r->counters, payload_shunted, to - p->from);
+		shunt_advance(r, f, side, to, &p->segment);
+	}
+	piece_drop(p, to);
+}
+
 /* One step of placing a piece: the overlap with what was delivered, the part that is next, the
  * overlap with what is held, or the part to hold. */
 static void place_step(struct reassembly *r, struct flow *f, enum side side, struct piece *p)
@@ -323,6 +426,10 @@ static void place_step(struct reassembly *r, struct flow *f, enum side side, str
 	struct held *h;
 	uint64_t to;
 
+	if (unlikely((d->seen & SEEN_SHUNT) != 0)) {
+		shunt_step(r, f, side, p);
+		return;
+	}
 	if (p->from < d->next) {
 		to = p->to < d->next ? p->to : d->next;
 		duplicate(r, f, side, p, to);
@@ -528,6 +635,14 @@ static void take_syn(struct reassembly *r, struct flow *f, enum side side, const
 	}
 }
 
+/* In the rest of a body any place may be the next: what came last may not have been seen. */
+static bool is_next(const struct direction *d, int64_t offset)
+{
+	if ((d->seen & SEEN_SHUNT) == 0)
+		return offset == (int64_t)d->next;
+	return offset >= (int64_t)d->next && offset <= (int64_t)d->extra->shunt_to;
+}
+
 /* RFC 5961 3.2: only a reset at exactly the next sequence number ends the connection. Before any
  * data has gone by it ends nothing here: if the connection was refused nothing follows anyway, and
  * if the reset was forged what follows must not be lost. */
@@ -535,7 +650,7 @@ static bool reset_ends(const struct flow *f, enum side side, const struct packet
 {
 	const struct direction *d = &f->direction[side], *o = &f->direction[side_other(side)];
 
-	return (d->seen & SEEN_START) != 0 && offset_of(d, p->seq) == (int64_t)d->next &&
+	return (d->seen & SEEN_START) != 0 && is_next(d, offset_of(d, p->seq)) &&
 	       (d->next > 0 || o->next > 0 || d->held != NULL || o->held != NULL);
 }
 
@@ -555,6 +670,8 @@ static void take_reset(struct reassembly *r, struct flow *f, enum side side, con
 			flow_classify(r->flows, f, FLOW_CLOSING);
 		return;
 	}
+	if ((d->seen & SEEN_SHUNT) != 0)
+		shunt_advance(r, f, side, (uint64_t)offset_of(d, p->seq), NULL);
 	finish(r, f, WHY_reset);
 	f->direction[SIDE_A].seen |= SEEN_RESET;
 	f->direction[SIDE_B].seen |= SEEN_RESET;
@@ -648,7 +765,8 @@ void reassembly_packet(struct reassembly *r, const struct packet *p)
 		flow_classify(r->flows, f, FLOW_LIVE);
 
 	if (likely((p->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_URG | TCP_ACK)) == TCP_ACK &&
-		   (d->seen & (SEEN_START | SEEN_FIN | SEEN_CLOSED | SEEN_WAITING)) == SEEN_START &&
+		   (d->seen & (SEEN_START | SEEN_FIN | SEEN_CLOSED | SEEN_WAITING | SEEN_SHUNT)) ==
+			   SEEN_START &&
 		   (o->seen & SEEN_START) != 0 && d->held == NULL &&
 		   p->seq == d->base_seq + (uint32_t)d->next &&
 		   p->payload_captured_bytes == p->payload_bytes)) {

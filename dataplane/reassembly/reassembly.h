@@ -6,8 +6,9 @@
  *               counted as conflict (held bytes, and the last `history_bytes` delivered)
  *     gap       [a,b) is declared when the peer has acknowledged b and gap_wait
  *               has passed since, when a cap is hit, or when the direction ends
- *     start     by SYN; else at the peer's acknowledgement if one was seen; else at
- *               the first segment. Bytes before it are late
+ *     shunt     with --shunt, the rest of a body whose length is known is not followed: what comes
+ * of it is counted, what does not is no gap, and nothing of it is held start     by SYN; else at
+ * the peer's acknowledgement if one was seen; else at the first segment. Bytes before it are late
  *     end       FIN, or an RST at exactly the next sequence number (RFC 5961 3.2);
  *               payload of a RST is no stream data (RFC 9293 3.5.3); SYN payload counts
  *               if the SYN/ACK covers it (RFC 7413); a SYN with another ISN on a flow
@@ -34,7 +35,12 @@ struct reassembly_settings {
 	uint32_t held_segments;     /* per direction */
 	uint64_t held_worker_bytes; /* all directions of this worker */
 	uint32_t history_bytes;     /* 0: none */
+	bool shunts;                /* ask the sink what need not be followed */
 };
+
+/* Sequence numbers [first, end) of a direction are of no use to anybody; equal: all are again. */
+typedef void reassembly_shunt_fn(void *context, const struct flow *f, enum side side,
+				 uint32_t first, uint32_t end);
 
 struct reassembly {
 	/* every packet */
@@ -46,6 +52,8 @@ struct reassembly {
 	struct flow_table *flows;
 	struct arena *arena;
 	struct reassembly_settings settings;
+	reassembly_shunt_fn *shunt; /* who could keep back what is not followed; NULL: nobody */
+	void *shunt_context;
 	uint64_t
 		held_bytes; /* the gauge `held`: held segments and SYN payload not yet decided on */
 	uint32_t wait_first, wait_last; /* directions with an acknowledged hole, oldest first: flow

@@ -14,8 +14,8 @@
  *
  * Threads: the worker that owns the flow.
  * Memory:  `bytes` and `from` are borrowed for the call. `flow->sink` belongs to the sink: it may
- *          take what it needs at the first deliver and must give it back in end(). So do the words of
- *          `flow->kept`, zero at the start.
+ *          take what it needs at the first deliver and must give it back in end(). So do the words
+ * of `flow->kept`, zero at the start.
  */
 #ifndef DATAPLANE_REASSEMBLY_SINK_H
 #define DATAPLANE_REASSEMBLY_SINK_H
@@ -48,6 +48,14 @@ struct sink {
 	 * datagrams that this side sent before. NULL: the sink does not look at them. */
 	void (*datagram)(void *context, struct flow *f, enum side side, uint64_t offset,
 			 struct slice bytes, bool cut, const struct segment *from);
+	/* unfollowed - the sink is in the middle of something of which only the length matters: the
+	 * offset where that ends; 0: it is not. Asked after a delivery, with --shunt. NULL: never.
+	 */
+	uint64_t (*unfollowed)(void *context, struct flow *f, enum side side);
+	/* skip - [offset, offset+bytes) of that went by, seen or not. `from`: the newest packet of
+	 * it; NULL: only what the peer said tells of them. */
+	void (*skip)(void *context, struct flow *f, enum side side, uint64_t offset, uint64_t bytes,
+		     const struct segment *from);
 	void (*close)(void *context, struct flow *f, enum side side, enum why why);
 	void (*end)(void *context, struct flow *f);
 	/* forget - the flow is freed or opened anew: late packets of the connection can no longer

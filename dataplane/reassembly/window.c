@@ -181,6 +181,18 @@ void window_remember_gap(struct reassembly *r, struct direction *d, uint64_t fro
 	e->gap_next++;
 }
 
+bool window_shunt(struct reassembly *r, struct direction *d, uint64_t to)
+{
+	struct direction_extra *e = extra(r, d);
+
+	if (e == NULL)
+		return false;
+	e->shunt_from = d->next;
+	e->shunt_to = to;
+	d->seen |= SEEN_SHUNT;
+	return true;
+}
+
 uint64_t window_bytes_in_gaps(const struct direction *d, uint64_t from, uint64_t to)
 {
 	uint64_t n = 0;

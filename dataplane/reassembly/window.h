@@ -40,6 +40,10 @@ void window_note_duplicate(struct reassembly *r, struct direction *d, uint64_t b
 void window_remember_gap(struct reassembly *r, struct direction *d, uint64_t from, uint64_t to);
 uint64_t window_bytes_in_gaps(const struct direction *d, uint64_t from, uint64_t to);
 
+/* window_shunt - [d->next, to) is not followed from now on. Nothing may be held. False: no memory.
+ */
+bool window_shunt(struct reassembly *r, struct direction *d, uint64_t to);
+
 /* window_keep_syn, window_drop_syn - payload of a SYN. keep: false if there is no memory. */
 bool window_keep_syn(struct reassembly *r, struct direction *d, const struct packet *p);
 void window_drop_syn(struct reassembly *r, struct direction *d);

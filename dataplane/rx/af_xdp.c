@@ -37,6 +37,7 @@
 #include "dataplane/rx/af_xdp_busy.h"
 #include "dataplane/rx/af_xdp_clock.h"
 #include "dataplane/rx/af_xdp_program.h"
+#include "dataplane/rx/af_xdp_shunt.h"
 #include "dataplane/rx/af_xdp_socket.h"
 #include "dataplane/rx/af_xdp_spread.h"
 #include "dataplane/rx/af_xdp_umem.h"
@@ -116,7 +117,7 @@ static int check_options(const struct options *o, const char *interface, struct 
 
 /* A number of each kind, of all sockets of the port, from one look. */
 struct tally {
-	uint64_t seen, redirected, too_big;
+	uint64_t seen, redirected, too_big, shunted;
 	struct af_xdp_losses lost;
 	uint64_t waiting; /* packets in the rx rings */
 };
@@ -148,6 +149,7 @@ struct af_xdp_port {
 	struct options options;
 	struct af_xdp_spread spread;
 	bool symmetric; /* the interface's own RSS */
+	struct af_xdp_shunts shunts;
 	uint32_t worker;
 	uint32_t queue_index[AF_XDP_QUEUES]; /* of each socket, among those chosen */
 	uint32_t queue_count;
@@ -182,6 +184,7 @@ static void tally_once(const struct af_xdp_port *p, struct tally *ret)
 		t.seen += c.seen;
 		t.redirected += c.redirected;
 		t.too_big += c.too_big;
+		t.shunted += c.shunted;
 	}
 	*ret = t;
 }
@@ -628,6 +631,7 @@ static void af_xdp_counters(struct rx_port *port, struct rx_counters *ret)
 	c.lost[RX_LOST_invalid] = t.too_big + p->malformed;
 	c.lost[RX_LOST_driver] += p->unbound;
 	c.received = p->received;
+	c.shunted = t.shunted;
 	c.in_flight = t.waiting + (uint64_t)under_way;
 	*ret = c;
 }
@@ -659,6 +663,11 @@ static void af_xdp_about(struct rx_port *port, struct rx_about *ret)
 		 p->socket[0].queue->memory.huge ? "huge" : "normal", p->frags ? ", frags" : "",
 		 p->busy_polls ? ", busy-poll" : "", program.filter[0] != 0 ? ", " : "",
 		 program.filter);
+}
+
+static void af_xdp_shunt(struct rx_port *port, const struct rx_shunt *what)
+{
+	af_xdp_shunts_set(&of(port)->shunts, what, clock_monotonic_ns());
 }
 
 static int af_xdp_wait_fd(struct rx_port *port)
@@ -847,6 +856,8 @@ static int open_attempt(struct af_xdp_port *p, const struct rx_open *how, const 
 		.ifindex = p->interface.index,
 		.queues = interface_rx_queues(p->interface.name),
 		.members = af_xdp_spread_members(&p->spread),
+		.workers = how->workers,
+		.shunts = how->settings->shunt_bytes != 0 ? AF_XDP_SHUNTS : 0,
 		.address_factor = how->spread.address,
 		.port_factor = how->spread.port,
 		.native = a->native,
@@ -1029,6 +1040,10 @@ static int port_open(struct af_xdp_port *p, const struct rx_open *how, const cha
 		code = open_descriptors(p, err);
 	if (code == 0)
 		code = connect_sockets(p, frame_room, err);
+	if (code == 0 &&
+	    af_xdp_shunts_init(&p->shunts, af_xdp_program_shunts(p->program, p->worker),
+			       how->spread.address) < 0)
+		code = no_memory(err);
 	if (code == 0 && p->leads)
 		tell_of_tags(p);
 	if (code == 0)
@@ -1055,6 +1070,7 @@ static void af_xdp_close(struct rx_port *port)
 	interface_close(&p->interface);
 	if (p->wait_fd >= 0)
 		close(p->wait_fd);
+	af_xdp_shunts_fini(&p->shunts);
 	free(p->joined);
 	free(p);
 }
@@ -1176,6 +1192,7 @@ const struct rx_backend rx_af_xdp = {
 	.give_back = af_xdp_give_back,
 	.state = af_xdp_state,
 	.counters = af_xdp_counters,
+	.shunt = af_xdp_shunt,
 	.wait_fd = af_xdp_wait_fd,
 	.close = af_xdp_close,
 };

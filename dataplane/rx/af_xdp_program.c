@@ -38,6 +38,8 @@ struct af_xdp_program {
 	struct steer_bpf *steer;
 	struct steer_slot *slot;           /* mapped; slot_count of them */
 	const struct steer_counts *counts; /* mapped; (slot_count + 1) * processors */
+	uint32_t shunt_count, workers;     /* shunt_count: of each worker */
+	struct steer_shunt *shunt;         /* mapped; shunt_count * workers of them; NULL: none */
 	int *socket_fd;                    /* by slot; -1: none */
 	/* Written by every worker that stops: the last one detaches. */
 	_Atomic uint32_t connected;
@@ -144,6 +146,11 @@ static size_t counts_bytes(const struct af_xdp_program *p)
 	return (size_t)(p->slot_count + 1) * p->processors * sizeof(struct steer_counts);
 }
 
+static size_t shunt_bytes(const struct af_xdp_program *p)
+{
+	return (size_t)p->shunt_count * p->workers * sizeof(*p->shunt);
+}
+
 static int refuse_load(const struct af_xdp_program_how *how, int code, struct rx_error *err)
 {
 	const char *remedy = code == -EPERM || code == -EACCES
@@ -172,12 +179,16 @@ static int steer_load(struct af_xdp_program *p, const struct af_xdp_program_how 
 	s->rodata->address_factor = how->address_factor;
 	s->rodata->port_factor = how->port_factor;
 	s->rodata->frags = how->frags;
+	s->rodata->shunts = how->shunts;
+	s->rodata->workers = how->workers;
 	code = bpf_map__set_max_entries(s->maps.slots, p->slot_count);
 	if (code == 0)
 		code = bpf_map__set_max_entries(s->maps.counts,
 						(p->slot_count + 1) * p->processors);
 	if (code == 0)
 		code = bpf_map__set_max_entries(s->maps.sockets, p->slot_count);
+	if (code == 0 && how->shunts > 0)
+		code = bpf_map__set_max_entries(s->maps.shunted, how->shunts * how->workers);
 	if (code == 0 && how->frags)
 		code = bpf_program__set_flags(s->progs.steer, BPF_F_XDP_HAS_FRAGS);
 	if (code == 0)
@@ -187,6 +198,11 @@ static int steer_load(struct af_xdp_program *p, const struct af_xdp_program_how 
 	p->slot = map_values(s->maps.slots, p->slot_count * sizeof(*p->slot),
 			     PROT_READ | PROT_WRITE);
 	p->counts = map_values(s->maps.counts, counts_bytes(p), PROT_READ);
+	if (how->shunts > 0) {
+		p->shunt = map_values(s->maps.shunted, shunt_bytes(p), PROT_READ | PROT_WRITE);
+		if (p->shunt == NULL)
+			return -ENOMEM;
+	}
 	return p->slot == NULL || p->counts == NULL ? -ENOMEM : 0;
 }
 
@@ -364,6 +380,8 @@ static void program_free(struct af_xdp_program *p)
 		munmap(p->slot, p->slot_count * sizeof(*p->slot));
 	if (p->counts != NULL)
 		munmap((void *)(uintptr_t)p->counts, counts_bytes(p));
+	if (p->shunt != NULL)
+		munmap(p->shunt, shunt_bytes(p));
 	steer_bpf__destroy(p->steer);
 	free(p->socket_fd);
 	free(p);
@@ -379,6 +397,8 @@ static struct af_xdp_program *program_new(const struct af_xdp_program_how *how)
 	*p = (struct af_xdp_program){
 		.ifindex = how->ifindex,
 		.users = 1,
+		.shunt_count = how->shunts,
+		.workers = how->workers,
 		.slot_count = how->queues * how->members,
 		.processors = processors > 0 ? (uint32_t)processors : 1,
 		.socket_fd = malloc((size_t)how->queues * how->members * sizeof(*p->socket_fd)),
@@ -507,7 +527,14 @@ void af_xdp_program_counts(const struct af_xdp_program *p, uint32_t slot, struct
 		ret->redirected += current(&c[i].redirected);
 		ret->too_big += current(&c[i].too_big);
 		ret->passed += current(&c[i].passed);
+		ret->shunted += current(&c[i].shunted);
+		ret->shunted_bytes += current(&c[i].shunted_bytes);
 	}
+}
+
+struct steer_shunt *af_xdp_program_shunts(const struct af_xdp_program *p, uint32_t worker)
+{
+	return p->shunt == NULL ? NULL : p->shunt + (size_t)worker * p->shunt_count;
 }
 
 uint64_t af_xdp_program_refused(const struct af_xdp_program *p)

@@ -31,6 +31,7 @@ struct af_xdp_program_how {
 	uint32_t queues;  /* that the interface has */
 	uint32_t members; /* slots of each queue: queue q has q * members and those that follow */
 	uint32_t address_factor, port_factor; /* of steer_number(), which chooses among them */
+	uint32_t workers, shunts; /* shunts: places for each worker, a power of two; 0: none */
 	bool native; /* the driver runs the program; otherwise the stack does */
 	bool frags;  /* frames may lie in several buffers */
 	bool drop;   /* what the filter refuses; otherwise the stack gets it */
@@ -69,6 +70,9 @@ void af_xdp_program_counts(const struct af_xdp_program *p, uint32_t slot, struct
 int af_xdp_program_socket(const struct af_xdp_program *p, uint32_t slot);
 
 uint32_t af_xdp_program_slots(const struct af_xdp_program *p);
+
+/* af_xdp_program_shunts - the places of one worker; NULL: there are none. */
+struct steer_shunt *af_xdp_program_shunts(const struct af_xdp_program *p, uint32_t worker);
 
 /* af_xdp_program_refused - frames that the filter refused, on all queues. */
 uint64_t af_xdp_program_refused(const struct af_xdp_program *p);

@@ -42,6 +42,7 @@ struct rx_counters {
 	uint64_t received;  /* frames given to the worker by pull() */
 	uint64_t refused;   /* of `offered`: the filter expression, run where they arrived, did not
 			       select them */
+	uint64_t shunted;   /* of `offered`: kept back as shunt() asked for */
 	uint64_t in_flight; /* gauge: of `offered`, waiting in the rings now; 0 once state() is not
 			       RX_OPEN */
 	uint64_t position_bytes, position_total_bytes; /* of a file; total 0: unknown */
@@ -103,6 +104,13 @@ struct rx_open {
 	void *iface_context;
 };
 
+/* A part of one direction of a connection that need not be given to the worker. */
+struct rx_shunt {
+	const struct flow_key *key;
+	enum side side;      /* who sends it */
+	uint32_t first, end; /* sequence numbers; equal: everything is wanted again */
+};
+
 struct rx_backend {
 	const char *name;
 	const char *help; /* one line, and one per option that is not in `options` */
@@ -137,6 +145,9 @@ struct rx_backend {
 	/* state - and for RX_DAMAGED or RX_GONE what happened, in err (where it is not NULL). */
 	enum rx_state (*state)(struct rx_port *p, struct rx_error *err);
 	void (*counters)(struct rx_port *p, struct rx_counters *ret);
+	/* shunt - keep back what it can of that, whole segments without FIN or RST, counted. What it
+	 * does not keep back comes as ever. One part per direction at a time. NULL: it cannot. */
+	void (*shunt)(struct rx_port *p, const struct rx_shunt *what);
 	int (*wait_fd)(
 		struct rx_port *p); /* to poll() for POLLIN when idle; -1: none. NULL: never idle */
 	void (*close)(struct rx_port *p);

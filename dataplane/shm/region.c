@@ -350,6 +350,7 @@ void region_port(const struct region_reader *r, uint32_t index, struct region_po
 	ret->offered = number(&p->offered);
 	ret->received = number(&p->received);
 	ret->refused = number(&p->refused);
+	ret->shunted = number(&p->shunted);
 	ret->in_flight = number(&p->in_flight);
 	for (unsigned i = 0; i < REGION_LOST; i++)
 		ret->lost[i] = number(&p->lost[i]);

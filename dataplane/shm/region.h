@@ -41,14 +41,14 @@ struct region_port {
 	struct region_port_about about; /* written before control can attach */
 	/* change: struct rx_counters of rx/rx.h */
 	_Atomic uint64_t offered; /* UINT64_MAX: not checkable */
-	_Atomic uint64_t received, refused, in_flight;
+	_Atomic uint64_t received, refused, shunted, in_flight;
 	_Atomic uint64_t lost[REGION_LOST]; /* in RX_LOST_LIST order */
 };
 
 /* A reader's copy of a port. */
 struct region_port_view {
 	struct region_port_about about; /* every text ends in 0 */
-	uint64_t offered, received, refused, in_flight, lost[REGION_LOST];
+	uint64_t offered, received, refused, shunted, in_flight, lost[REGION_LOST];
 };
 
 /* First pages of `up`. Written before control can attach, but for what is marked. */

@@ -36,7 +36,8 @@
 	X(hpack_unknown, "header table entries from before the capture are unknown")               \
 	X(clock_backwards, "the capture clock was set between the two halves")                     \
 	X(anomaly, "the message breaks its protocol's rules")                                      \
-	X(from_server, "the connection's server began it: a push, or a question to the client")
+	X(from_server, "the connection's server began it: a push, or a question to the client")    \
+	X(shunted, "the rest of a body was not followed (--shunt)")
 
 /* What can be around a packet: X(id, "name in records", meaning). */
 #define TUNNEL_LIST(X)                                                                             \

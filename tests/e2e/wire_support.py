@@ -273,6 +273,7 @@ http {
   server {
     listen 10.83.0.2:80; listen 10.83.0.2:81; listen [fd83::2]:80;
     location / { return 200 "%(body)s"; }
+    location /long { root %(folder)s; }
     location /none { return 204; }
     location /missing { return 404; }
     location /moved { return 301 http://10.83.0.2/; }

@@ -53,6 +53,7 @@ static struct af_xdp_program_how how_default(void)
 		.ifindex = (int)if_nametoindex("tap0"),
 		.queues = 1,
 		.members = 1,
+		.workers = 1,
 		.native = true,
 	};
 }
