@@ -129,7 +129,7 @@ static void json_says_the_same_on_one_line(void **state)
 		  "\"since\":\"2025-11-21T00:00:00.000000000Z\",");
 	check_has("\"sources\":[{\"source\":0,\"backend\":\"af_xdp\",\"interface\":\"eth\\\"0\","
 		  "\"mode\":\"native, copy\",\"clock\":\"xdp\",\"offered\":1000,\"received\":900,"
-		  "\"refused\":40,\"in_flight\":2,\"lost\":{\"nic\":3,\"driver\":0,"
+		  "\"refused\":40,\"shunted\":0,\"in_flight\":2,\"lost\":{\"nic\":3,\"driver\":0,"
 		  "\"kernel_buffer\":0,\"rx_ring\":55,");
 	check_has("\"packets\":{\"received\":900,\"lost\":58,\"per_second\":0}");
 	check_has("\"records\":{\"made\":96,\"lost\":6,\"drained\":90,\"failed\":4}");
