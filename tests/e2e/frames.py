@@ -275,7 +275,7 @@ def as_capture(frames):
 # ---------------------------------------------------------------- what must be the same
 
 # What depends on the moment, on the source or on the run, and nothing else.
-NOT_COMPARED = ("ts", "latency_ns", "frames", "run", "seq", "iface", "conn")
+NOT_COMPARED = ("ts", "latency_ns", "frames", "run", "seq", "iface", "conn", "worker")
 
 
 def essence(run):
@@ -354,3 +354,20 @@ def the_same_frames_are_the_same_records(back_end):
     for name, way in wanted.ways.items():
         check_equal(ways[name], way, "balance " + name)
     return mode
+
+
+@test
+def workers_that_share_queues_find_the_same_records():
+    """Fragments have no ports, so they come to other workers than their connections, and are handed over."""
+    wire.need_back_end("af_xdp_native")
+    wanted = Wanted.get()
+    with Lab("--mtu", str(MTU), "--queues", "2") as lab, Folder() as folder:
+        path = folder.file("built.pcap", wanted.capture)
+        with capture(lab, "af_xdp_native", "--workers", 4) as live:
+            lab.send(path, "--rate", RATE_PER_S)
+            run = live.end()
+    found, handed = essence(run), run.ledger.count("packets:handed_in")
+    check(found == wanted.records, "%d records are missing, %d are others" % (
+        sum((wanted.records - found).values()), sum((found - wanted.records).values())))
+    check(0 < handed < FRAMES // 5, "handed over: %d" % handed)
+    return "%d packets handed over" % handed
