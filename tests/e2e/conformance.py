@@ -9,6 +9,7 @@ import concurrent.futures
 
 import judged
 import support
+from judged import rows_of, verdicts
 from support import Failure, Skip, add_test, check, read
 
 # (part of a capture's name, what is not compared, why, packet numbers). A verdict can be wrong and
@@ -50,21 +51,6 @@ def exception(capture, what):
         if part in capture and what in parts:
             return "%s (packets: %s)" % (why, packets)
     return None
-
-
-def verdicts(kind):
-    """(path of the capture, its name, path of the verdict) of every verdict of a kind."""
-    folder = support.captures_folder()
-    if folder is None:
-        return
-    for verdict in sorted(glob.glob(os.path.join(folder, "pcaps", "verdicts", "*." + kind))):
-        name = os.path.basename(verdict)[:-len(kind) - 1].replace("~", "/")
-        yield os.path.join(folder, "pcaps", name), name, verdict
-
-
-def rows_of(path):
-    with open(path, encoding="utf-8") as f:
-        return [line.rstrip("\n").split("\t") for line in f if line.strip()]
 
 
 # ---------------------------------------------------------------- pairs

@@ -4,8 +4,25 @@ A verdict's row is `proto client server conn seq request response extra`. Each p
 such a row and a record of weir's become the same (request, response), where they say the same.
 """
 import collections
+import glob
+import os
 
 import support
+
+def verdicts(kind):
+    """(path of the capture, its name, path of the verdict) of every verdict of a kind."""
+    folder = support.captures_folder()
+    if folder is None:
+        return
+    for verdict in sorted(glob.glob(os.path.join(folder, "pcaps", "verdicts", "*." + kind))):
+        name = os.path.basename(verdict)[:-len(kind) - 1].replace("~", "/")
+        yield os.path.join(folder, "pcaps", name), name, verdict
+
+
+def rows_of(path):
+    with open(path, encoding="utf-8") as f:
+        return [line.rstrip("\n").split("\t") for line in f if line.strip()]
+
 
 # What one protocol needs to be judged: the verdicts' name, the names in records, and two functions.
 # `by_connection` is false where verdict and weir do not agree on what a connection is: a flow of datagrams has no end.

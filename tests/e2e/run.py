@@ -22,7 +22,7 @@ import traceback
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import support  # noqa: E402  (found through the line above)
 
-SUITES = ("cli", "robustness", "workers", "tunnels", "lifecycle", "conformance", "adversarial", "lab", "live", "frames",
+SUITES = ("cli", "robustness", "workers", "tunnels", "lifecycle", "conformance", "blind", "adversarial", "lab", "live", "frames",
           "refusals", "shunt", "send", "services", "check", "dpdk")
 
 
