@@ -482,6 +482,10 @@ static double bucket_at(const char *le)
 static void a_latency_at_a_bound_is_in_its_bucket_and_not_beyond(void **state)
 {
 	(void)state;
+	char sum[128];
+
+	snprintf(sum, sizeof(sum), "weir_latency_seconds_sum{proto=\"%s\"} 0.000006142\n",
+		 dissectors[0]->proto);
 	histogram_add(&writer[0].histogram[0], 1023);
 	histogram_add(&writer[0].histogram[0], 1024);
 	histogram_add(&writer[1].histogram[0], 2047);
@@ -493,7 +497,7 @@ static void a_latency_at_a_bound_is_in_its_bucket_and_not_beyond(void **state)
 	assert_true(bucket_at("+Inf") == 4);
 	assert_true(value_of("weir_latency_seconds_count", "proto", dissectors[0]->proto, NULL) ==
 		    4);
-	assert_non_null(strstr(metrics, "weir_latency_seconds_sum{proto=\"http\"} 0.000006142\n"));
+	assert_non_null(strstr(metrics, sum));
 }
 
 static void the_shortest_and_the_longest_latencies_are_counted(void **state)
