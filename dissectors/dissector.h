@@ -295,9 +295,21 @@ void message_text(struct message *m, uint16_t field, struct slice value);
 void message_pair(struct message *m, uint16_t field, struct slice name, struct slice value);
 void message_number(struct message *m, uint16_t field, uint64_t value);
 
+/* message_told - the first value that message_text() was given for this field, if it was kept;
+ * borrowed until the next field is added. */
+struct slice message_told(const struct message *m, uint16_t field);
+
 /* message_body - bytes that feed() was shown are body of the message: counted and kept like skipped
  * ones. For what must be read on its way by, or has been unmasked. */
 void message_body(struct message *m, struct slice bytes);
+
+/* message_body_bytes - of the body so far, missing ones in holes included. Behind a conn_skip() it
+ * tells whether all that were to be skipped have come, or the side has ended. */
+uint64_t message_body_bytes(const struct message *m);
+
+/* message_mask - from here on each byte of the body is XORed with the next byte of this key, which
+ * is repeated; zeros: as it is. What is kept of it is unmasked, what is skipped costs nothing. */
+void message_mask(struct message *m, const uint8_t key[4]);
 
 /* message_keep - keep at least the first `bytes` of the body for message_kept(), whatever
  * --body-limit says; at most the head limit. Before the body begins. */

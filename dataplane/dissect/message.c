@@ -217,6 +217,19 @@ void message_failed(struct message *m)
 		m->failed = 1;
 }
 
+struct slice message_told(const struct message *m, uint16_t field)
+{
+	const struct record_field *f;
+
+	for (uint32_t at = 0; m != NULL && at < m->fields_bytes;
+	     at += (uint32_t)record_field_room(f->bytes)) {
+		f = (const struct record_field *)(const void *)(m->fields + at);
+		if (f->id == field)
+			return slice_of(f->data, f->bytes);
+	}
+	return slice_of(NULL, 0);
+}
+
 void message_head(struct message *m, const uint8_t *end)
 {
 	if (m != NULL)
@@ -241,6 +254,19 @@ static bool body_grow(struct arena *a, struct message *m, uint32_t need)
 	return true;
 }
 
+/* `at` is the body's byte `from`, and those behind it. */
+static void unmask(const struct message *m, uint64_t from, uint8_t *at, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		at[i] ^= m->mask[(from + i) & 3];
+}
+
+static bool is_masked(const struct message *m)
+{
+	return (m->mask[0] | m->mask[1] | m->mask[2] | m->mask[3]) != 0;
+}
+
+/* `bytes` are the last ones of those that body_bytes counts. */
 static void body_keep(struct host *h, struct message *m, struct slice bytes)
 {
 	uint32_t limit = h->settings.body_limit_bytes;
@@ -258,6 +284,8 @@ static void body_keep(struct host *h, struct message *m, struct slice bytes)
 		return;
 	}
 	memcpy(m->body + m->body_kept, bytes.at, keep);
+	if (unlikely(is_masked(m)))
+		unmask(m, m->body_bytes - bytes.bytes, m->body + m->body_kept, keep);
 	m->body_kept += (uint32_t)keep;
 }
 
@@ -274,6 +302,17 @@ void message_body(struct message *m, struct slice bytes)
 {
 	if (m != NULL)
 		message_skipped(m->conn, m, bytes);
+}
+
+uint64_t message_body_bytes(const struct message *m)
+{
+	return m == NULL ? 0 : m->body_bytes;
+}
+
+void message_mask(struct message *m, const uint8_t key[4])
+{
+	for (uint64_t i = 0; m != NULL && i < sizeof(m->mask); i++)
+		m->mask[(m->body_bytes + i) & 3] = key[i];
 }
 
 void message_keep(struct message *m, uint32_t bytes)

@@ -69,6 +69,7 @@ struct message {
 	uint32_t body_kept, body_room;
 	uint32_t keep_bytes; /* of the body at least, until it ends */
 	uint32_t again;      /* times a request was repeated */
+	uint8_t mask[4];     /* byte i of the body is XORed with mask[i & 3] */
 	uint8_t *
 		fields; /* struct record_field after each other: inline_fields, or from the arena */
 	uint8_t *body;  /* the first body_kept bytes; NULL: none kept */

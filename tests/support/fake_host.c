@@ -79,15 +79,14 @@ static uint64_t hash_more(uint64_t hash, struct slice s)
 
 static void body_passes(struct message *m, struct slice bytes)
 {
-	size_t keep = m->keep_bytes - m->kept_bytes;
-
 	MUST(!m->ended);
-	m->body_bytes += bytes.bytes;
-	m->body_hash = hash_more(m->body_hash, bytes);
-	keep = keep < bytes.bytes ? keep : bytes.bytes;
-	if (keep > 0)
-		memcpy(m->kept + m->kept_bytes, bytes.at, keep);
-	m->kept_bytes += keep;
+	for (size_t i = 0; i < bytes.bytes; i++) {
+		uint8_t plain = bytes.at[i] ^ m->mask[m->body_bytes++ & 3];
+
+		m->body_hash = hash_more(m->body_hash, slice_of(&plain, 1));
+		if (m->kept_bytes < m->keep_bytes)
+			m->kept[m->kept_bytes++] = plain;
+	}
 }
 
 static size_t take_skipped(struct fake_side *s, struct slice in)
@@ -369,6 +368,8 @@ void fake_free(struct conn *c)
 		c->first = m->next;
 		free(m->fields);
 		free(m->kept);
+		for (size_t i = 0; i < sizeof(m->told) / sizeof(m->told[0]); i++)
+			free((void *)(uintptr_t)m->told[i].at);
 		free(m);
 	}
 	for (int i = 0; i < 2; i++) {
@@ -694,6 +695,23 @@ void message_body(struct message *m, struct slice bytes)
 		body_passes(m, bytes);
 }
 
+uint64_t message_body_bytes(const struct message *m)
+{
+	return m == NULL ? 0 : m->body_bytes;
+}
+
+void message_mask(struct message *m, const uint8_t key[4])
+{
+	for (uint64_t i = 0; m != NULL && i < sizeof(m->mask); i++)
+		m->mask[(m->body_bytes + i) & 3] = key[i];
+}
+
+struct slice message_told(const struct message *m, uint16_t field)
+{
+	MUST(field < sizeof(m->told) / sizeof(m->told[0]));
+	return m == NULL ? slice_of(NULL, 0) : m->told[field];
+}
+
 void message_keep(struct message *m, uint32_t bytes)
 {
 	if (m == NULL)
@@ -739,6 +757,13 @@ void message_text(struct message *m, uint16_t field, struct slice value)
 	MUST(!m->ended);
 	add_field(m, "%s%s=", field_name(m, field));
 	add_slice(m, value);
+	if (field < sizeof(m->told) / sizeof(m->told[0]) && m->told[field].at == NULL) {
+		uint8_t *copy = checked(malloc(value.bytes + 1));
+
+		if (value.bytes > 0)
+			memcpy(copy, value.at, value.bytes);
+		m->told[field] = slice_of(copy, value.bytes);
+	}
 }
 
 void message_pair(struct message *m, uint16_t field, struct slice name, struct slice value)

@@ -43,6 +43,8 @@ struct message {
 	uint32_t again;     /* a request: times it was repeated */
 	uint8_t *kept;      /* by message_keep() */
 	size_t kept_bytes, keep_bytes;
+	uint8_t mask[4];       /* by message_mask(): body byte i is XORed with mask[i & 3] */
+	struct slice told[16]; /* first values by field, copies: those below 16 */
 	const struct dissector *proto; /* by message_proto(); NULL: the connection's */
 	bool closed;                   /* a request: conn_request_close() */
 	uint64_t number;    /* of a request on its connection, from 0 */

@@ -4,7 +4,7 @@
  *   - what is over a limit is left out and the message says so: fields, lines, bytes, body;
  *   - bodies are counted whole and kept up to the limit, across segments and gaps;
  *   - a message may be of a protocol inside this one, have a number of its own, and keep of its
- * body what its dissector wants to see;
+ * body what its dissector wants to see, unmasked if it was masked;
  *   - flags reach the record, of both halves; a message that is not there may be passed anywhere.
  *
  * The test is the registry. Its protocol has a first line, header lines, and a blank line; a
@@ -36,6 +36,9 @@ static struct {
 	const struct dissector *inner[2]; /* message_proto() of each side */
 	uint32_t keep_bytes;              /* message_keep() */
 	bool head_is_body;                /* message_body() of its first three bytes */
+	const char *mask;                 /* message_mask() before its body */
+	uint64_t passed;                  /* message_body_bytes() at the end */
+	char told[64];                    /* message_told() of the target */
 	char kept[64];                    /* message_kept() at the end */
 } post;
 
@@ -95,6 +98,7 @@ static size_t feed(struct conn *c, enum side side, struct slice in)
 
 		snprintf(post.kept, sizeof(post.kept), "%.*s", (int)kept.bytes,
 			 (const char *)kept.at);
+		post.passed = message_body_bytes(s->body_of[side]);
 		message_end(s->body_of[side], NULL);
 		s->body_of[side] = NULL;
 		return 0;
@@ -113,6 +117,14 @@ static size_t feed(struct conn *c, enum side side, struct slice in)
 	ask_and_flag(c, side, m);
 	if (post.head_is_body)
 		message_body(m, slice_of(in.at, 3));
+	if (post.mask != NULL)
+		message_mask(m, (const uint8_t *)post.mask);
+	if (side == SIDE_A) {
+		struct slice told = message_told(m, FIELD_TARGET);
+
+		snprintf(post.told, sizeof(post.told), "%.*s", (int)told.bytes, (const char *)told.at);
+		assert_null(message_told(m, FIELD_METHOD).at);
+	}
 	if (body > 0) {
 		s->body_of[side] = m;
 		conn_skip(c, side, body, m);
@@ -659,6 +671,9 @@ static void a_message_that_is_not_there_may_be_passed_anywhere(void **state)
 	message_proto(NULL, &dissector_inner);
 	message_stream(NULL, 1);
 	message_keep(NULL, 1);
+	message_mask(NULL, filler);
+	assert_int_equal(message_body_bytes(NULL), 0);
+	assert_int_equal(message_told(NULL, FIELD_TARGET).bytes, 0);
 	message_body(NULL, some);
 	assert_int_equal(message_kept(NULL).bytes, 0);
 	message_head(NULL, some.at);
@@ -774,6 +789,41 @@ static void bytes_that_were_read_may_be_body_too(void **state)
 	assert_int_equal(rec->response.body_bytes, 6);
 }
 
+static void a_masked_body_is_kept_unmasked(void **state)
+{
+	struct rig *r = *state;
+	struct host_settings s = settings();
+	const struct record *rec;
+
+	s.body_limit_bytes = 9;
+	open_with(r, &s);
+	post.mask = "\1\2\3\4";
+	post.head_is_body = true; /* the key's first byte is for the body's fourth */
+	C("one\n\n");
+	S("200\n8\n\n");
+	S("``");
+	S("``ddd");
+	S("d");
+	rec = hear(r);
+	assert_body(rec, "200abcdef");
+	assert_true((rec->flags & FLAG_body_cut) != 0);
+	assert_int_equal(post.passed, 11);
+	assert_string_equal(post.told, "one");
+}
+
+static void a_body_that_its_side_ends_has_fewer_bytes_than_were_skipped(void **state)
+{
+	struct rig *r = *state;
+	struct host_settings s = settings();
+
+	open_with(r, &s);
+	C("one\n\n");
+	S("200\n8\n\nabc");
+	flow_close_all(&r->b.flows, WHY_capture_ended);
+	hear(r);
+	assert_int_equal(post.passed, 3);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, start, end)
@@ -805,6 +855,8 @@ int main(void)
 		T(of_a_body_may_be_kept_what_only_the_dissector_sees),
 		T(without_a_limit_nothing_of_what_was_kept_is_told),
 		T(bytes_that_were_read_may_be_body_too),
+		T(a_masked_body_is_kept_unmasked),
+		T(a_body_that_its_side_ends_has_fewer_bytes_than_were_skipped),
 		T(a_message_that_is_not_there_may_be_passed_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
