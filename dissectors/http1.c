@@ -27,7 +27,7 @@
 #include <endian.h>
 #include <string.h>
 
-#include "dissectors/dissector.h"
+#include "dissectors/upgrade.h"
 
 enum own_field { HTTP_HOST = FIELD_OWN, HTTP_REASON, HTTP_INTERIM, HTTP_HEADERS };
 
@@ -102,6 +102,9 @@ struct http_side {
 struct http_conn {
 	struct http_side side[2];
 	bool undecided; /* an upgrade or CONNECT has been asked for and not been answered */
+	/* What the other protocol must know, from an upgrade's request to its answer. NULL: nobody
+	 * asks. */
+	struct upgrade *upgrade;
 };
 
 /* One call of feed(). */
@@ -492,6 +495,17 @@ static void take_upgrade(struct http_side *s, struct slice value)
 	s->asks_upgrade = n > 0;
 }
 
+/* RFC 6455 4.2.2: what the server grants with a 101. */
+static void take_granted(struct reader *r, struct slice name, struct slice value)
+{
+	struct upgrade *u = r->h->upgrade;
+
+	if (u != NULL && IS_WORD(name, "sec-websocket-protocol"))
+		upgrade_add(&u->subprotocol, value);
+	else if (u != NULL && IS_WORD(name, "sec-websocket-extensions"))
+		upgrade_add(&u->extensions, value);
+}
+
 /* Returns false if the field breaks the rules. */
 static bool take_known_field(struct http_side *s, struct slice name, struct slice value)
 {
@@ -513,8 +527,9 @@ static bool take_known_field(struct http_side *s, struct slice name, struct slic
 }
 
 /* `text` is one line, unfolded if it was folded. */
-static void take_field(struct http_side *s, struct slice text, bool wanted, bool cut)
+static void take_field(struct reader *r, struct slice text, bool wanted, bool cut)
 {
+	struct http_side *s = r->s;
 	size_t n = token_bytes(text);
 	struct slice name = slice_of(text.at, n), value;
 
@@ -534,13 +549,16 @@ static void take_field(struct http_side *s, struct slice text, bool wanted, bool
 	if ((n = name.bytes, n == 4 || n == 7 || n == 14 || n == 17) && !cut &&
 	    !take_known_field(s, name, value))
 		message_flag(s->m, FLAG_anomaly);
+	if (s->status == 101)
+		take_granted(r, name, value);
 	if (wanted)
 		message_pair(s->m, HTTP_HEADERS, name, value);
 }
 
 static void __attribute__((noinline))
-take_folded_field(struct http_side *s, struct slice text, bool wanted, bool cut)
+take_folded_field(struct reader *r, struct slice text, bool wanted, bool cut)
 {
+	struct http_side *s = r->s;
 	uint8_t room[FOLDED_BYTES];
 	bool over;
 	struct slice flat = unfold(text, room, &over), name = flat;
@@ -552,7 +570,7 @@ take_folded_field(struct http_side *s, struct slice text, bool wanted, bool cut)
 	name.bytes = token_bytes(flat);
 	if (IS_WORD(name, "content-length") || IS_WORD(name, "transfer-encoding"))
 		message_flag(s->m, FLAG_anomaly);
-	take_field(s, flat, wanted, cut || over);
+	take_field(r, flat, wanted, cut || over);
 }
 
 /* ---- the end of a head: how long is the body? ---- */
@@ -584,6 +602,40 @@ static const char *upgraded_to(const struct http_side *s)
 	return strcmp(s->upgrade, "h2c") == 0 ? "http2" : s->upgrade;
 }
 
+/* An upgrade is asked for. RFC 9110 7.8: whoever asks for several at once does not wait for the
+ * answer; which one is granted is not clear then. */
+static void note_upgrade(struct reader *r)
+{
+	struct http_conn *h = r->h;
+	bool again = h->upgrade != NULL;
+
+	if (!again)
+		h->upgrade = conn_take(r->c, sizeof(*h->upgrade));
+	if (h->upgrade == NULL)
+		return;
+	memset(h->upgrade, 0, sizeof(*h->upgrade));
+	if (!again)
+		upgrade_add(&h->upgrade->target, message_told(r->s->m, FIELD_TARGET));
+}
+
+static void forget_upgrade(struct reader *r)
+{
+	r->h->undecided = false;
+	conn_give(r->c, r->h->upgrade);
+	r->h->upgrade = NULL;
+}
+
+static void become_upgraded(struct reader *r)
+{
+	uint8_t note[HANDED_BYTES];
+	size_t n = 0;
+
+	if (r->h->upgrade != NULL && (r->s->note & NOTE_UPGRADE) != 0)
+		n = upgrade_write(r->h->upgrade, note);
+	r->stop = true;
+	conn_become_with(r->c, upgraded_to(r->s), slice_of(note, n));
+}
+
 /* RFC 9112 6.3, in its order; what is left of it behind the cases of responses. */
 static void begin_body(struct reader *r, const uint8_t *end)
 {
@@ -609,13 +661,13 @@ static void end_response_head(struct reader *r, const uint8_t *end)
 {
 	struct http_side *s = r->s;
 
-	if (!s->interim && (s->note & (NOTE_CONNECT | NOTE_UPGRADE)) != 0)
-		r->h->undecided = false;
+	if (s->status != 101 && !s->interim && (s->note & (NOTE_CONNECT | NOTE_UPGRADE)) != 0)
+		forget_upgrade(r);
 	if (s->status == 101) {
 		if ((s->note & NOTE_UPGRADE) == 0)
 			message_flag(s->m, FLAG_anomaly);
 		end_message(s, end);
-		become(r, upgraded_to(s));
+		become_upgraded(r);
 	} else if ((s->note & NOTE_CONNECT) != 0 && s->status / 100 == 2) {
 		end_message(s, end);
 		become(r, WHAT_IS_FOUND); /* RFC 9110 9.3.6: a tunnel */
@@ -633,8 +685,10 @@ static void end_request_head(struct reader *r, const uint8_t *end)
 {
 	struct http_side *s = r->s;
 
-	if (s->asks_upgrade)
+	if (s->asks_upgrade) {
 		s->note |= NOTE_UPGRADE;
+		note_upgrade(r);
+	}
 	if (s->asks_upgrade && strcmp(s->upgrade, "h2c") == 0)
 		s->note |= NOTE_H2C;
 	message_note(s->m, s->note);
@@ -876,9 +930,9 @@ static size_t in_head(struct reader *r, struct slice in)
 		if (line.cut)
 			message_flag(s->m, FLAG_head_cut);
 		if (line.folded)
-			take_folded_field(s, line.text, wanted, line.cut);
+			take_folded_field(r, line.text, wanted, line.cut);
 		else
-			take_field(s, line.text, wanted, line.cut);
+			take_field(r, line.text, wanted, line.cut);
 	}
 	return total;
 }

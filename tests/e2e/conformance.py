@@ -53,6 +53,27 @@ def exception(capture, what):
     return None
 
 
+# ---------------------------------------------------------------- websockets
+
+# Suricata's expectations: (capture, texts from the server, texts from the client, one of them, by the server).
+WEBSOCKETS = (
+    ("websocket/basic_websockets.pcap", 14, 3, "version,hybi-draft-13", True),
+    ("websocket-control-frag/input.pcap", 0, 1, "MALWARE_DOWNLOAD cmd.exe /c powershell", False),
+)
+
+
+def messages_are_what_suricata_expects(name, from_server, from_client, payload, by_server):
+    def the_messages_of_this_capture():
+        run = read(os.path.join(support.need_captures(), "pcaps/OISF+suricata-verify/tests", name),
+                   options=("--body-limit", "1000"))
+        texts = [("from_server" in r.get("flags", ()), r["request"]["body"]) for r in run.pairs
+                 if r["proto"] == "websocket" and r["request"]["method"] == "TEXT"]
+        check([s for s, _ in texts].count(True) == from_server and [s for s, _ in texts].count(False) == from_client,
+              "not %d texts of the server and %d of the client: %r" % (from_server, from_client, texts))
+        check(any(s == by_server and payload in body for s, body in texts), "%r is in none of %r" % (payload, texts))
+    return the_messages_of_this_capture
+
+
 # ---------------------------------------------------------------- pairs
 
 
@@ -192,6 +213,9 @@ def bulk_folders():
 
 
 def register():
+    for expectation in WEBSOCKETS:
+        add_test("conformance", "messages_are_what_suricata_expects " + expectation[0],
+                 messages_are_what_suricata_expects(*expectation))
     for capture, name, verdict in verdicts("pairs"):
         add_test("conformance", "pairs_equal_the_verdict " + name, pairs_equal(capture, name, verdict))
         add_test("conformance", "ledger_closes " + name, ledger_closes(capture))

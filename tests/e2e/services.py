@@ -298,3 +298,46 @@ def what_wants_no_acknowledgement_is_oneway():
     produced = [r for r in run.pairs if r["proto"] == "kafka" and r.get("request", {}).get("method") == "Produce"]
     check_equal({r["outcome"] for r in produced}, {"oneway"}, "outcomes of Produce with acks 0")
     check(produced, "nothing was produced")
+
+
+# ---------------------------------------------------------------- WebSocket
+
+
+@test
+def every_message_of_a_websocket_is_a_record():
+    """Compressed and not, whole and in pieces, from both sides: the counts of python3-websockets."""
+    connections, messages = 8, 60
+    with Lab() as lab:
+        lab.link("server", "set", "lo", "up")
+        command = lab.words("server", "/usr/bin/python3", os.path.join(support.HERE, "websocket_peer.py"), str(connections),
+                            str(messages))
+        peer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            if peer.stdout.readline().strip() != "ready":
+                raise support.Skip("needs python3-websockets")
+            with capture(lab, "af_packet", interface="lo", host="server") as live:
+                peer.stdin.write("\n")
+                peer.stdin.flush()
+                told = json.loads(peer.stdout.readline())
+                run = without_loss(live.end())
+        finally:
+            peer.stdin.close()
+            support.stop(peer)
+            peer.stdout.close()
+    mine = [r for r in run.pairs if r["proto"] == "websocket"]
+    for side in ("client", "server"):
+        said = [r for r in mine if ("from_server" in r.get("flags", ())) == (side == "server")]
+        check_counts(counted(said, "websocket"), collections.Counter(told[side]), "messages of the " + side)
+    check_equal(set(outcomes(mine, "websocket")), {"oneway"}, "outcomes")
+    check(not any(set(r.get("flags", ())) - {"from_server"} for r in mine), "flags")
+    check(not any("unfinished" in r["request"] for r in mine), "unfinished messages")
+    check_equal({r["request"]["target"] for r in mine}, {"/room/%d?q=1" % n for n in range(connections)}, "paths")
+    check_equal({r["request"]["subprotocol"] for r in mine}, {"chat"}, "subprotocols")
+    for number in range(connections):
+        one = [r["request"] for r in mine if r["request"]["target"] == "/room/%d?q=1" % number]
+        closes = [(r["code"], r.get("reason")) for r in one if r["method"] == "CLOSE"]
+        check_equal(closes, [(str(3000 + number), "done %d" % number)] * 2, "codes and reasons of both CLOSEs")
+        data = [r for r in one if r["method"] in ("TEXT", "BINARY")]
+        check_equal({r.get("compressed", 0) for r in data}, {number % 2}, "compressed messages of connection %d" % number)
+        check_equal(sum("fragments" in r for r in data), sum(1 for i in range(messages) if i % 3 == 0), "messages in pieces")
+    return "%d messages" % len(mine)

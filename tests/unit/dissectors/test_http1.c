@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "dissectors/registry.h"
+#include "dissectors/upgrade.h"
 #include "tests/support/fake_host.h"
 
 extern const struct dissector dissector_http1;
@@ -268,6 +269,52 @@ static void an_upgrade_takes_both_sides_to_the_other_protocol(void **state)
 	fake_say(&c, SIDE_A, " HTTP/1.1\r\n\r\n");
 	assert_int_equal(fake_count(&c, SIDE_A), 1);
 	assert_true(c.opaque_bytes > 20);
+}
+
+/* The path that was asked for, and what the server has granted. */
+static void an_upgrade_hands_over_what_was_agreed(void **state)
+{
+	struct upgrade_read u;
+
+	(void)state;
+	fake_say(&c, SIDE_A,
+		 "GET /chat?a=1 HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: a, b\r\n"
+		 "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n");
+	fake_say(&c, SIDE_B,
+		 "HTTP/1.1 101 SP\r\nUpgrade: websocket\r\nsec-websocket-protocol: b\r\n"
+		 "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Extensions: x\r\n\r\n");
+	assert_true(upgrade_read(slice_of(c.hands, c.hands_bytes), &u));
+	assert_memory_equal(u.target.at, "/chat?a=1", 9);
+	assert_int_equal(u.target.bytes, 9);
+	assert_memory_equal(u.subprotocol.at, "b", 1);
+	assert_int_equal(u.subprotocol.bytes, 1);
+	assert_memory_equal(u.extensions.at, "permessage-deflate, x", 21);
+	assert_int_equal(u.extensions.bytes, 21);
+}
+
+static void which_of_two_upgrades_is_granted_is_not_guessed(void **state)
+{
+	static const char ask[] = "GET /1 HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"
+				  "GET /2 HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
+	struct upgrade_read u;
+
+	(void)state;
+	fake_say(&c, SIDE_A, ask);
+	fake_wait_over(&c); /* the second one was not to be sent yet */
+	fake_say(&c, SIDE_B, "HTTP/1.1 101 SP\r\nUpgrade: websocket\r\n\r\n");
+	assert_string_equal(c.become, "websocket");
+	assert_int_equal(fake_count(&c, SIDE_A), 2);
+	assert_true(upgrade_read(slice_of(c.hands, c.hands_bytes), &u));
+	assert_int_equal(u.target.bytes, 0);
+}
+
+static void what_nobody_asked_for_hands_over_nothing(void **state)
+{
+	(void)state;
+	fake_say(&c, SIDE_A, "GET /1 HTTP/1.1\r\n\r\n");
+	fake_say(&c, SIDE_B, "HTTP/1.1 101 SP\r\nUpgrade: websocket\r\n\r\n");
+	assert_string_equal(c.become, "websocket");
+	assert_int_equal(c.hands_bytes, 0);
 }
 
 static void h2c_is_http2(void **state)
@@ -1097,6 +1144,9 @@ int main(void)
 		TEST(chunks_are_a_body_without_their_framing),
 		TEST(a_response_whose_last_coding_is_not_chunked_goes_on_until_the_end),
 		TEST(an_upgrade_takes_both_sides_to_the_other_protocol),
+		TEST(an_upgrade_hands_over_what_was_agreed),
+		TEST(which_of_two_upgrades_is_granted_is_not_guessed),
+		TEST(what_nobody_asked_for_hands_over_nothing),
 		TEST(h2c_is_http2),
 		TEST(an_upgrade_that_is_refused_changes_nothing),
 		TEST(a_client_waits_for_the_answer_to_its_upgrade_only_so_long),
