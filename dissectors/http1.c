@@ -5,8 +5,8 @@
  * obs-fold, lone LF. After a gap or after bytes that are no message the next
  * start line is searched for.
  *
- * Left alone: bodies (skipped, not shown), trailer fields, what the headers mean,
- * responses of HTTP/0.9 (bytes without a head: their requests stay unanswered).
+ * Left alone: bodies (skipped, not shown; but for GraphQL in requests), trailer fields, what the
+ * headers mean, responses of HTTP/0.9 (bytes without a head: their requests stay unanswered).
  *
  * Where a message breaks the rules one interpretation is chosen, the same
  * every time, and the message is flagged `anomaly`:
@@ -27,14 +27,24 @@
 #include <endian.h>
 #include <string.h>
 
+#include "dissectors/graphql.h"
 #include "dissectors/upgrade.h"
 
-enum own_field { HTTP_HOST = FIELD_OWN, HTTP_REASON, HTTP_INTERIM, HTTP_HEADERS };
+enum own_field {
+	HTTP_HOST = FIELD_OWN,
+	HTTP_REASON,
+	HTTP_INTERIM,
+	HTTP_GRAPHQL_TYPE,
+	HTTP_GRAPHQL_OPERATION,
+	HTTP_HEADERS,
+};
 
 static const struct field fields[] = {
 	{ "host", FIELD_TEXT, "Host of the request" },
 	{ "reason", FIELD_TEXT, "reason phrase of the response" },
 	{ "interim", FIELD_LIST, "codes of the 1xx responses that came before" },
+	{ "graphql_type", FIELD_TEXT, "GraphQL: query, mutation or subscription" },
+	{ "graphql_operation", FIELD_TEXT, "GraphQL: name of the operation" },
 	{ "headers", FIELD_PAIRS, "header lines in order" },
 };
 
@@ -92,7 +102,8 @@ struct http_side {
 	bool orphan;
 	bool http10;
 	bool crlf, lone_lf;
-	bool has_host, has_length, has_coding, chunked, asks_upgrade;
+	bool has_host, has_length, has_coding, chunked, asks_upgrade, encoded;
+	uint8_t graphql; /* enum graphql_kind: what the request's body may be */
 	uint16_t status;
 	uint64_t length;
 	uint64_t note; /* of a response: its request's */
@@ -513,7 +524,11 @@ static bool take_known_field(struct http_side *s, struct slice name, struct slic
 		return take_length(s, value);
 	if (IS_WORD(name, "transfer-encoding"))
 		return take_coding(s, value);
-	if (IS_WORD(name, "upgrade")) {
+	if (IS_WORD(name, "content-encoding")) {
+		s->encoded = true;
+	} else if (IS_WORD(name, "content-type")) {
+		s->graphql = s->response ? GRAPHQL_NONE : (uint8_t)graphql_kind(value);
+	} else if (IS_WORD(name, "upgrade")) {
 		take_upgrade(s, value);
 	} else if (!s->response && IS_WORD(name, "host")) {
 		bool again = s->has_host;
@@ -545,8 +560,8 @@ static void take_field(struct reader *r, struct slice text, bool wanted, bool cu
 		name = trimmed(slice_of(text.at, n));
 	}
 	value = trimmed(slice_after(text, n + 1));
-	/* The names that matter have one of four lengths. */
-	if ((n = name.bytes, n == 4 || n == 7 || n == 14 || n == 17) && !cut &&
+	/* The names that matter have one of these lengths. */
+	if ((n = name.bytes, n <= 17 && (0x35090u >> n & 1) != 0) && !cut &&
 	    !take_known_field(s, name, value))
 		message_flag(s->m, FLAG_anomaly);
 	if (s->status == 101)
@@ -580,6 +595,39 @@ static void end_message(struct http_side *s, const uint8_t *end)
 	message_end(s->m, end);
 	s->m = NULL;
 	s->state = AT_START;
+}
+
+static void tell_graphql(struct http_side *s, const struct graphql *g)
+{
+	message_text(s->m, HTTP_GRAPHQL_TYPE, slice_of(g->type, strlen(g->type)));
+	if (g->name_bytes > 0)
+		message_text(s->m, HTTP_GRAPHQL_OPERATION, slice_of(g->name, g->name_bytes));
+}
+
+/* Once the head is there: in the target, or to come in the body. */
+static void expect_graphql(struct http_side *s)
+{
+	struct slice method = message_told(s->m, FIELD_METHOD);
+	struct graphql g;
+
+	if (method.bytes == 3 && memcmp(method.at, "GET", 3) == 0 &&
+	    graphql_in_target(message_told(s->m, FIELD_TARGET), &g))
+		tell_graphql(s, &g);
+	if (s->encoded || method.bytes != 4 || memcmp(method.at, "POST", 4) != 0)
+		s->graphql = GRAPHQL_NONE;
+	if (s->graphql != GRAPHQL_NONE)
+		message_keep(s->m, GRAPHQL_BYTES);
+}
+
+/* The body is over, and nothing says that it is not whole. */
+static void take_graphql(struct http_side *s)
+{
+	struct slice kept = message_kept(s->m);
+	struct graphql g;
+
+	if (s->graphql != GRAPHQL_NONE && kept.bytes == message_body_bytes(s->m) &&
+	    graphql_in_body((enum graphql_kind)s->graphql, kept, &g))
+		tell_graphql(s, &g);
 }
 
 static void skip(struct reader *r, uint64_t bytes, enum state next)
@@ -692,6 +740,7 @@ static void end_request_head(struct reader *r, const uint8_t *end)
 	if (s->asks_upgrade && strcmp(s->upgrade, "h2c") == 0)
 		s->note |= NOTE_H2C;
 	message_note(s->m, s->note);
+	expect_graphql(s);
 	if ((s->note & (NOTE_CONNECT | NOTE_UPGRADE)) != 0)
 		r->h->undecided = true;
 	begin_body(r, end);
@@ -730,7 +779,9 @@ static void reset_head(struct http_side *s)
 {
 	s->spoken = true;
 	s->response = s->interim = s->orphan = s->http10 = false;
-	s->has_host = s->has_length = s->has_coding = s->chunked = s->asks_upgrade = false;
+	s->has_host = s->has_length = s->has_coding = s->chunked = s->asks_upgrade = s->encoded =
+		false;
+	s->graphql = GRAPHQL_NONE;
 	s->length = 0;
 	s->note = 0;
 	s->status = 0;
@@ -1020,6 +1071,8 @@ static size_t in_trailer(struct reader *r, struct slice in)
 	if (!take_line(r, in, false, &line))
 		return 0;
 	if (line.text.bytes == 0) {
+		if (s->graphql != GRAPHQL_NONE)
+			take_graphql(s);
 		end_message(s, in.at + line.taken);
 		return line.taken;
 	}
@@ -1088,6 +1141,8 @@ static size_t step(struct reader *r, struct slice in)
 	struct http_side *s = r->s;
 
 	if (s->state == IN_BODY || s->state == UNTIL_CLOSE) {
+		if (s->graphql != GRAPHQL_NONE && s->length == message_body_bytes(s->m))
+			take_graphql(s);
 		end_message(s, in.bytes > 0 ? in.at : NULL);
 		return 0;
 	}

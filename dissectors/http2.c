@@ -5,7 +5,8 @@
  * table's size, CONNECT and extended CONNECT (RFC 8441). Of gRPC: calls and their messages,
  * counted.
  *
- * Left alone: bodies (counted), priorities, flow control, what is inside a CONNECT.
+ * Left alone: bodies (counted; but for GraphQL in requests), priorities, flow control, what is
+ * inside a CONNECT.
  *
  *     frame   length 3 | type 1 | flags 1 | stream 4 | payload
  *
@@ -23,6 +24,7 @@
  */
 #include <string.h>
 
+#include "dissectors/graphql.h"
 #include "dissectors/hpack.h"
 #include "dissectors/http2_fields.h"
 
@@ -33,6 +35,8 @@ const struct field http2_fields[HTTP2_FIELD_COUNT] = {
 	{ "interim", FIELD_LIST, "codes of the 1xx responses that came before" },
 	{ "pushed", FIELD_TEXT, "status of the response that the server pushed" },
 	{ "reset", FIELD_TEXT, "why the stream was reset" },
+	{ "graphql_type", FIELD_TEXT, "GraphQL: query, mutation or subscription" },
+	{ "graphql_operation", FIELD_TEXT, "GraphQL: name of the operation" },
 	{ "headers", FIELD_PAIRS, "header lines in order" },
 	{ "trailers", FIELD_PAIRS, "lines behind the body" },
 	{ "status", FIELD_TEXT, "gRPC: name of the code" },
@@ -95,6 +99,7 @@ struct half {
 	struct message *m;
 	bool over; /* its message has ended, or it has none */
 	bool grpc;
+	uint8_t graphql;       /* enum graphql_kind: what the request's body may be */
 	bool headed;           /* a final response's head has come */
 	char code[CODE_BYTES]; /* of a response: grpc-status once it is known, else "" */
 	struct calls calls;
@@ -415,6 +420,43 @@ static void tell_grpc_code(const struct half *half)
 		message_failed(half->m);
 }
 
+static void tell_graphql(struct message *m, const struct graphql *g)
+{
+	tell_word(m, HTTP2_GRAPHQL_TYPE, g->type);
+	if (g->name_bytes > 0)
+		message_text(m, HTTP2_GRAPHQL_OPERATION, slice_of(g->name, g->name_bytes));
+}
+
+/* In the target, or to come in the body. */
+static void expect_graphql(struct half *half, const struct block *b)
+{
+	const struct slice *method = value_of(b, ":method"), *path = value_of(b, ":path"),
+			   *type = value_of(b, "content-type");
+	struct graphql g;
+
+	if (method != NULL && is(*method, "GET") && path != NULL && graphql_in_target(*path, &g))
+		tell_graphql(half->m, &g);
+	half->graphql = GRAPHQL_NONE;
+	if (type == NULL || method == NULL || !is(*method, "POST") ||
+	    value_of(b, "content-encoding") != NULL)
+		return;
+	half->graphql = (uint8_t)graphql_kind(*type);
+	if (half->graphql != GRAPHQL_NONE)
+		message_keep(half->m, GRAPHQL_BYTES);
+}
+
+/* END_STREAM: the body is over. */
+static void take_graphql(struct half *half)
+{
+	struct slice kept = message_kept(half->m);
+	struct graphql g;
+
+	if (half->graphql != GRAPHQL_NONE && !half->calls.unsure &&
+	    kept.bytes == message_body_bytes(half->m) &&
+	    graphql_in_body((enum graphql_kind)half->graphql, kept, &g))
+		tell_graphql(half->m, &g);
+}
+
 static void end_half(struct stream *s, enum side side, const uint8_t *end)
 {
 	struct half *half = &s->half[side];
@@ -478,6 +520,8 @@ static void tell_request(struct half *half, const struct block *b)
 	tell_value(half->m, HTTP2_PROTOCOL, value_of(b, ":protocol"));
 	if (half->grpc)
 		tell_value(half->m, GRPC_ENCODING, value_of(b, "grpc-encoding"));
+	if (!half->grpc)
+		expect_graphql(half, b);
 	tell_lines(half->m, b, HTTP2_HEADERS);
 }
 
@@ -637,6 +681,7 @@ static void take_headers(struct conn *c, uint32_t id, struct place p, const stru
 	else
 		trailers(&s->half[p.side], b);
 	if ((p.flags & END_STREAM) != 0 && (status == NULL || !is_interim(*status))) {
+		take_graphql(&s->half[p.side]);
 		end_half(s, p.side, p.end);
 		remove_if_over(h, s);
 	}
@@ -853,6 +898,7 @@ static size_t read_data(struct conn *c, enum side side, struct slice in, bool *r
 	}
 	s->in_data = false;
 	if (stream != NULL && (s->flags & END_STREAM) != 0) {
+		take_graphql(&stream->half[side]);
 		end_half(stream, side, in.at);
 		remove_if_over(h, stream);
 	}

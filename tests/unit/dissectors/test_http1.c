@@ -282,7 +282,8 @@ static void an_upgrade_hands_over_what_was_agreed(void **state)
 		 "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n");
 	fake_say(&c, SIDE_B,
 		 "HTTP/1.1 101 SP\r\nUpgrade: websocket\r\nsec-websocket-protocol: b\r\n"
-		 "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Extensions: x\r\n\r\n");
+		 "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Extensions: "
+		 "x\r\n\r\n");
 	assert_true(upgrade_read(slice_of(c.hands, c.hands_bytes), &u));
 	assert_memory_equal(u.target.at, "/chat?a=1", 9);
 	assert_int_equal(u.target.bytes, 9);
@@ -315,6 +316,66 @@ static void what_nobody_asked_for_hands_over_nothing(void **state)
 	fake_say(&c, SIDE_B, "HTTP/1.1 101 SP\r\nUpgrade: websocket\r\n\r\n");
 	assert_string_equal(c.become, "websocket");
 	assert_int_equal(c.hands_bytes, 0);
+}
+
+static void expect_graphql(uint32_t n, const char *fields)
+{
+	const char *found = strstr(fake_message(&c, SIDE_A, n)->fields, "graphql_");
+
+	assert_non_null(found);
+	assert_string_equal(found, fields);
+}
+
+#define GRAPHQL "{\"query\":\"mutation M { a }\"}"
+#define LENGTH  "Content-Length: 28\r\n"
+
+static void the_operation_of_graphql_is_told(void **state)
+{
+	(void)state;
+	fake_say(&c, SIDE_A,
+		 "POST /q HTTP/1.1\r\nContent-Type: application/json; charset=utf-8\r\n" LENGTH
+		 "\r\n" GRAPHQL);
+	expect_graphql(0, "graphql_type=mutation graphql_operation=M");
+	fake_say(&c, SIDE_A,
+		 "POST /q HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Type: "
+		 "application/graphql\r\n\r\n"
+		 "5\r\nquery\r\n6\r\n Q {a}\r\n0\r\n\r\n");
+	expect_graphql(1, "graphql_type=query graphql_operation=Q");
+	fake_say(&c, SIDE_A, "GET /graphql?query={a} HTTP/1.1\r\n\r\n");
+	expect_graphql(2, "graphql_type=query");
+}
+
+static void what_may_not_be_graphql_is_not_told(void **state)
+{
+	static const char *const heads[] = {
+		"PUT /q HTTP/1.1\r\nContent-Type: application/json\r\n",
+		"POST /q HTTP/1.1\r\nContent-Type: text/json\r\n",
+		"POST /q HTTP/1.1\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n",
+		"POST /q HTTP/1.1\r\n",
+	};
+	char text[300];
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		snprintf(text, sizeof(text), "%s" LENGTH "\r\n" GRAPHQL, heads[i]);
+		fake_say(&c, SIDE_A, text);
+		assert_null(strstr(fake_message(&c, SIDE_A, (uint32_t)i)->fields, "graphql_"));
+	}
+	free_conn(state);
+	open_conn(state);
+	fake_say(&c, SIDE_A,
+		 "POST /q HTTP/1.1\r\nContent-Type: application/graphql\r\nContent-Length: "
+		 "9\r\n\r\n{a}");
+	fake_close_both(&c); /* a part of it follows the grammar too */
+	assert_null(strstr(fake_message(&c, SIDE_A, 0)->fields, "graphql_"));
+	free_conn(state);
+	open_conn(state);
+	fake_say(&c, SIDE_A,
+		 "POST /q HTTP/1.1\r\nContent-Type: application/graphql\r\nContent-Length: "
+		 "9\r\n\r\n{a}");
+	fake_gap(&c, SIDE_A, 3);
+	fake_say(&c, SIDE_A, "   ");
+	assert_true(fake_message(&c, SIDE_A, 0)->ended);
+	assert_null(strstr(fake_message(&c, SIDE_A, 0)->fields, "graphql_"));
 }
 
 static void h2c_is_http2(void **state)
@@ -1147,6 +1208,8 @@ int main(void)
 		TEST(an_upgrade_hands_over_what_was_agreed),
 		TEST(which_of_two_upgrades_is_granted_is_not_guessed),
 		TEST(what_nobody_asked_for_hands_over_nothing),
+		TEST(the_operation_of_graphql_is_told),
+		TEST(what_may_not_be_graphql_is_not_told),
 		TEST(h2c_is_http2),
 		TEST(an_upgrade_that_is_refused_changes_nothing),
 		TEST(a_client_waits_for_the_answer_to_its_upgrade_only_so_long),

@@ -293,6 +293,30 @@ static void a_push_is_one_message_of_the_server(void **state)
 	assert_int_equal(fake_message(&c, SIDE_B, 1)->answers, 0);
 }
 
+#define POST ":method: POST\n:scheme: http\n:path: /q\n:authority: h\n"
+
+static void the_operation_of_graphql_is_told(void **state)
+{
+	static const char body[] = "{\"query\":\"mutation M { a }\"}";
+
+	(void)state;
+	put_headers(&client, 1, 0, POST "content-type: application/json\n");
+	put_data(&client, 1, 0, body, 10);
+	put_headers(&client, 3, F_END_STREAM, ":method: GET\n:path: /graphql?query=query+Q{a}\n");
+	put_data(&client, 1, F_END_STREAM, body + 10, sizeof(body) - 11);
+	put_headers(&client, 5, 0, POST "content-type: application/json\ncontent-encoding: br\n");
+	put_data(&client, 5, F_END_STREAM, body, sizeof(body) - 1);
+	put_headers(&client, 7, 0, POST "content-type: application/graphql\n");
+	put_data(&client, 7, 0, "{a}", 3);
+	say_client();
+	fake_close_both(&c);
+	expect(SIDE_A, 0, "graphql_type=mutation graphql_operation=M");
+	expect(SIDE_A, 1, "graphql_type=query graphql_operation=Q");
+	assert_null(strstr(expect(SIDE_A, 2, "POST")->fields, "graphql_type"));
+	assert_null(
+		strstr(expect(SIDE_A, 3, "POST")->fields, "graphql_type")); /* without END_STREAM */
+}
+
 static void an_extended_connect_names_its_protocol(void **state)
 {
 	(void)state;
@@ -571,6 +595,7 @@ int main(void)
 		TEST(an_answer_on_its_way_to_what_was_cancelled_still_counts),
 		TEST(goaway_says_which_will_not_be_answered),
 		TEST(a_push_is_one_message_of_the_server),
+		TEST(the_operation_of_graphql_is_told),
 		TEST(an_extended_connect_names_its_protocol),
 		TEST(the_table_follows_what_was_acknowledged),
 		TEST(who_joins_late_is_told_what_is_certain),
