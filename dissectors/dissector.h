@@ -185,6 +185,10 @@ void *conn_state(struct conn *c);
  * message that was begun as a request; SIDE_UNKNOWN until then. */
 enum side conn_client(const struct conn *c);
 
+/* conn_client_is - the protocol itself says who the client is (only a server sends this): holds where nothing has said it
+ * before. */
+void conn_client_is(struct conn *c, enum side side);
+
 /* conn_is_midstream - true if the side's first bytes were not its first bytes on the wire. */
 bool conn_is_midstream(const struct conn *c, enum side side);
 

@@ -14,6 +14,7 @@
 /* clang-format off */
 void *conn_state(struct conn *c) { (void)c; NEVER; }
 enum side conn_client(const struct conn *c) { (void)c; NEVER; }
+void conn_client_is(struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
 bool conn_is_midstream(const struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
 bool conn_is_cut(const struct conn *c, enum side s) { (void)c, (void)s; NEVER; }
 uint16_t conn_port(const struct conn *c, enum side s) { (void)c, (void)s; NEVER; }

@@ -36,12 +36,18 @@ static void unfinished_remove(struct conn *c, struct message *m)
 		m->unfinished_next->unfinished_prev = m->unfinished_prev;
 }
 
+void conn_client_is(struct conn *c, enum side side)
+{
+	if (c->client != SIDE_UNKNOWN)
+		return;
+	c->client = (uint8_t)side;
+	c->flow->client = c->client;
+}
+
 static void note_client(struct conn *c, enum side side, enum message_kind kind)
 {
-	if (c->client != SIDE_UNKNOWN || (kind != MESSAGE_REQUEST && kind != MESSAGE_RESPONSE))
-		return;
-	c->client = (uint8_t)(kind == MESSAGE_REQUEST ? side : side_other(side));
-	c->flow->client = c->client;
+	if (kind == MESSAGE_REQUEST || kind == MESSAGE_RESPONSE)
+		conn_client_is(c, kind == MESSAGE_REQUEST ? side : side_other(side));
 }
 
 /* The queue of the side that asks. What nobody asked for and nobody answers is in none: any will

@@ -9,10 +9,12 @@ counted() of the records with the server's own count.
 """
 import collections
 import contextlib
+import glob
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,16 +60,27 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def listens(self):
-        """By /proc: asking the port would be traffic."""
         if self.process.poll() is not None:
             self.log.seek(0)
             check(False, "%s left with status %r: %s" % (self.words[0], self.process.returncode, self.log.read()[-400:]))
-        for name in ("tcp", "tcp6"):
-            with open("/proc/%d/net/%s" % (self.process.pid, name)) as f:
-                if any(line.split()[1].endswith(":%04X" % self.port) and line.split()[3] == "0A"
-                       for line in f.readlines()[1:]):
-                    return True
-        return False
+        return listens_in(self.process.pid, self.port)
+
+
+def listens_in(pid, port):
+    """Does somebody listen on the port, where this process lives? By /proc: asking the port would be traffic."""
+    for name in ("tcp", "tcp6"):
+        with open("/proc/%d/net/%s" % (pid, name)) as f:
+            if any(line.split()[1].endswith(":%04X" % port) and line.split()[3] == "0A" for line in f.readlines()[1:]):
+                return True
+    return False
+
+
+def has_python(module):
+    """The interpreter that has a module of Debian's: this one, or the system's; skipped where there is none."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if subprocess.run([python, "-c", "import " + module], stderr=subprocess.DEVNULL).returncode == 0:
+            return python
+    raise support.Skip("Python has no module " + module)
 
 
 def counted(records, proto, key=lambda r: r["request"]["method"]):
@@ -341,3 +354,123 @@ def every_message_of_a_websocket_is_a_record():
         check_equal({r.get("compressed", 0) for r in data}, {number % 2}, "compressed messages of connection %d" % number)
         check_equal(sum("fragments" in r for r in data), sum(1 for i in range(messages) if i % 3 == 0), "messages in pieces")
     return "%d messages" % len(mine)
+
+
+# ---------------------------------------------------------------- AMQP
+
+# A client that counts what it does and what it gets, and prints the counts.
+AMQP_CLIENT = """
+import collections, json, sys, pika
+counts = collections.Counter()
+connection = pika.BlockingConnection(pika.ConnectionParameters(sys.argv[1], socket_timeout=30))
+channel = connection.channel()
+channel.queue_declare("jobs")
+channel.exchange_declare("logs", "fanout")
+channel.queue_bind("jobs", "logs")
+for number in range(40):
+    channel.basic_publish("logs", "", b"x" * (number * 500))
+    counts["basic.publish oneway"] += 1
+channel.confirm_delivery()
+for number in range(30):
+    channel.basic_publish("", "jobs", b"y" * number)
+    counts["basic.publish paired"] += 1
+try:
+    channel.basic_publish("", "nowhere", b"z", mandatory=True)
+except pika.exceptions.UnroutableError:
+    counts["basic.return oneway"] += 1
+    counts["basic.publish paired"] += 1
+other = connection.channel()
+other.basic_qos(prefetch_count=10)
+for number, (method, properties, body) in enumerate(other.consume("jobs", inactivity_timeout=10)):
+    counts["basic.deliver ACK"] += 1
+    if number == 59:
+        break
+    if number % 10 == 9:
+        other.basic_ack(method.delivery_tag, multiple=True)
+other.basic_ack(method.delivery_tag, multiple=True)
+other.cancel()  # gives back what was delivered ahead: at most ten
+while other.basic_get("jobs", auto_ack=True)[0]:
+    counts["basic.get get-ok"] += 1
+counts["basic.get get-empty"] += 1
+try:
+    third = connection.channel()
+    third.queue_declare("missing", passive=True)
+except pika.exceptions.ChannelClosedByBroker as e:
+    counts["queue.declare %d" % e.reply_code] += 1
+connection.close()
+print(json.dumps(counts))
+"""
+
+
+def rabbitmq(folder):
+    """(words, environment) of a broker whose files are all in the folder."""
+    found = sorted(glob.glob("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"))
+    if not found:
+        raise support.Skip("rabbitmq-server is not installed")
+    return found[-1], dict(
+        os.environ, HOME=folder, RABBITMQ_NODENAME="weir@localhost", RABBITMQ_NODE_IP_ADDRESS=ADDRESS, RABBITMQ_NODE_PORT="5672",
+        RABBITMQ_MNESIA_BASE=folder + "/data", RABBITMQ_LOG_BASE=folder, RABBITMQ_LOGS="-",
+        RABBITMQ_CONFIG_FILE=folder + "/rabbitmq.conf", RABBITMQ_ENABLED_PLUGINS_FILE=folder + "/plugins",
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +sbwt none")
+
+
+@contextlib.contextmanager
+def broker(lab):
+    """RabbitMQ in the lab. What it starts besides itself (a port mapper) is known by its environment, and ended with it."""
+    folder = tempfile.mkdtemp(prefix="weir-rabbitmq-")
+    words, environment = rabbitmq(folder)
+    for name, text in (("rabbitmq.conf", "loopback_users = none\n"), ("plugins", "[].\n")):
+        with open(os.path.join(folder, name), "w") as f:
+            f.write(text)
+    lab.run("server", "ip", "link", "set", "lo", "up")
+    with open(os.path.join(folder, "log"), "w") as log:
+        process = subprocess.Popen(lab.words("server", words), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+    try:
+        until(lambda: listens_in(process.pid, 5672), TIMEOUT, "RabbitMQ listens")
+        yield
+    finally:
+        for path in glob.glob("/proc/[0-9]*/environ"):
+            try:
+                with open(path, "rb") as f:
+                    if folder.encode() in f.read():
+                        os.kill(int(path.split("/")[2]), signal.SIGKILL)
+            except OSError:
+                pass
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@test
+def every_amqp_method_has_the_answer_that_the_client_had():
+    """RabbitMQ and two clients: publishes with and without confirms, deliveries with acks of many, get, a missing queue."""
+    with Lab() as lab, broker(lab), capture(lab, "af_packet") as live:
+        need("amqp-publish", "amqp-get")
+        done = lab.run("client", has_python("pika"), "-c", AMQP_CLIENT, ADDRESS,
+                       timeout=TIMEOUT)
+        wanted = collections.Counter(json.loads(done.stdout))
+        url = "amqp://guest:guest@" + ADDRESS
+        for number in range(5):
+            lab.run("client", "amqp-publish", "-u", url, "-r", "jobs", "-b", "b%d" % number)
+        for number in range(6):
+            subprocess.run(lab.words("client", shutil.which("amqp-get", path=SYSTEM_PATH), "-u", url, "-q", "jobs"),
+                           stdout=subprocess.DEVNULL, timeout=TIMEOUT)
+        wanted.update({"basic.publish oneway": 5, "basic.get get-ok": 5, "basic.get get-empty": 1})
+        run = without_loss(live.end())
+        records = [r for r in run.pairs if r["proto"] == "amqp"]
+        found = collections.Counter()
+        for r in records:
+            method, response = r["request"]["method"], r.get("response", {})
+            if method == "basic.get":
+                found["basic.get " + response["method"].split(".")[1]] += 1
+            elif method == "queue.declare" and response["code"] != "OK":
+                found["queue.declare " + response["code"]] += 1
+            elif method in ("basic.publish", "basic.return"):
+                found["%s %s" % (method, r["outcome"])] += 1
+            elif method == "basic.deliver":
+                found["basic.deliver " + response.get("code", "without answer")] += 1
+        check(found.pop("basic.deliver REJECT", 0) <= 10, "more was given back than delivered ahead")
+        check_counts(found, wanted, "AMQP")
+        check_equal(set(outcomes(run.pairs, "amqp")), {"paired", "oneway"}, "outcomes")
+        sizes = [r["request"]["body_bytes"] for r in records if r["request"]["method"] == "basic.publish"][:40]
+        check_equal(sizes, [number * 500 for number in range(40)], "sizes of what was published")
+        return "%d records" % len(records)

@@ -433,6 +433,12 @@ void *conn_state(struct conn *c)
 	return c->state;
 }
 
+void conn_client_is(struct conn *c, enum side side)
+{
+	if (c->client == SIDE_UNKNOWN)
+		c->client = side;
+}
+
 enum side conn_client(const struct conn *c)
 {
 	return c->client;
