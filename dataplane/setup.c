@@ -15,8 +15,6 @@
 #include "dataplane/reassembly/count.h"
 #include "dataplane/rx/backends.h"
 
-#define HANDOFF_LAG_NS (250 * UINT64_C(1000000))
-
 enum { EXIT_SETTINGS = 2, EXIT_SOURCE = 5, CONN_MEMORY_BYTES = 256 * 1024 };
 
 /* As many connections as the second cache of a core holds, about. */
@@ -401,12 +399,8 @@ static void connect_worker(struct dataplane *d, struct worker *w)
 		.keeps = !d->live,
 	};
 	handoff_init(&w->handoff, &s, d->handoff, &w->counters);
-	/* Where the directions of a flow come to different workers, one may be ahead of the other
-	 * by as long as a processor with other work keeps a thread waiting. */
-	if (d->live && (w->spread == RX_SPREAD_ANY || d->sources > 1 || s.force_one_in != 0)) {
-		w->reassembly.settings.gap_wait_ns += HANDOFF_LAG_NS;
-		w->host.settings.gap_wait_ns += HANDOFF_LAG_NS;
-	}
+	if (d->live && (w->spread == RX_SPREAD_ANY || d->sources > 1 || s.force_one_in != 0))
+		worker_expect_lag(w);
 }
 
 static int connect_workers(struct dataplane *d)

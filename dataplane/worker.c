@@ -15,6 +15,7 @@
 #define QUIET_LAG_NS     (600 * UINT64_C(1000000)) /* no source keeps packets back for longer */
 #define REST_MAX_NS      (5 * CLOCK_SECOND_NS) /* a source that does not end after its stop is left */
 #define OTHERS_MAX_NS    (2 * REST_MAX_NS)
+#define HANDOFF_LAG_NS   (250 * UINT64_C(1000000))
 enum { IDLE_MS = 100 };
 
 /* ---- rx ---- */
@@ -113,11 +114,22 @@ static void rx_pull(struct worker *w, struct burst *b)
 	note_time(w, b->packet, b->count);
 }
 
+void worker_expect_lag(struct worker *w)
+{
+	if (w->expects_lag)
+		return;
+	w->expects_lag = true;
+	w->reassembly.settings.gap_wait_ns += HANDOFF_LAG_NS;
+	w->host.settings.gap_wait_ns += HANDOFF_LAG_NS;
+}
+
 /* What others have received: their time stamps, this worker's clock. */
 static uint32_t handed_pull(struct worker *w, struct burst *b)
 {
 	uint32_t before = b->count, n = handoff_pull(&w->handoff, b);
 
+	if (unlikely(n > 0))
+		worker_expect_lag(w);
 	note_time(w, b->packet + before, b->count - before);
 	note_time(w, w->handoff.in_packet, w->handoff.taken_count);
 	return n;

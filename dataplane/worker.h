@@ -60,6 +60,7 @@ struct worker {
 	enum stage until;
 	uint32_t number, workers;
 	uint8_t spread;        /* enum rx_spread of its sources: the one that promises least */
+	bool expects_lag;      /* worker_expect_lag() */
 	uint64_t packets_left; /* until --count; UINT64_MAX: no end */
 	struct nap nap;
 	bool live, spin;
@@ -80,6 +81,12 @@ struct worker {
 	int done_fd;              /* eventfd: written when the worker has finished */
 	enum rx_state end;        /* gravest state of its ports at the end */
 };
+
+/* worker_expect_lag - the directions of a flow come by different workers, one of which may be
+ * behind the other by as long as a processor with other work keeps a thread waiting: holes may be
+ * filled for longer. Before the start where that is the rule, else with the first packet that was
+ * handed over. */
+void worker_expect_lag(struct worker *w);
 
 /* worker_run - thread: wait for the start, work until the input ends or the stop is asked for,
  * close the books. The argument is the worker. */

@@ -18,7 +18,9 @@
  *
  *     spread of the source      what is handed over
  *     own, one or several       what the back end could not see: tunnels, datagrams of fragments
- *     symmetric, one source     the same; plain packets stay where they came
+ *     symmetric, one source     the same; plain packets stay where they came, which is a place that
+ *                               only the interface knows: what of their flow is in fragments or
+ *                               tunnels goes elsewhere, and is a flow of its own there
  *     any; symmetric, several   whatever came elsewhere
  *
  * Order: packets that one worker hands to another stay in order. Those of one flow that came

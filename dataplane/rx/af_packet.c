@@ -16,11 +16,9 @@
  *
  * What is in the block that the kernel is filling cannot be seen, so it is not in `in_flight`.
  *
- * Several workers are a fan-out group: the kernel chooses the socket by a symmetric hash of
- * addresses, ports and protocol, and both directions of a flow meet. IP fragments are chosen by
- * addresses alone, which puts those of a datagram together but perhaps not with the rest of its
- * flow; having the kernel put them together first would show packets that were never on the wire.
- * While the workers' ports are opened, one after the other, flows still move.
+ * Several workers are a fan-out group (fanout.h), in which each gets the packets of its own flows.
+ * The kernel could put IP fragments together before it chooses, but would then show packets that
+ * were never on the wire.
  *
  * A tag that the kernel has taken out of the frame is put back: there is room in front of it,
  * and the addresses move down. Frames that this host sends are captured too; on the loopback,
@@ -51,6 +49,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/log.h"
+#include "dataplane/rx/fanout.h"
 #include "dataplane/rx/options.h"
 #include "dataplane/rx/packet_socket.h"
 #include "dataplane/shm/settings.h"
@@ -62,7 +61,6 @@ enum {
 		2048, /* the kernel wants to know; in a TPACKET_V3 ring nothing depends on it */
 	BLOCK_BYTES_MIN = 128 << 10,
 	RING_BYTES_MAX = 1 << 30,
-	GROUPS = 16, /* of sockets, remembered until their last worker has joined */
 };
 
 #define MS_NS UINT64_C(1000000)
@@ -185,6 +183,7 @@ struct af_packet_port {
 	/* set-up */
 	struct plan plan;
 	uint32_t workers;
+	uint8_t spread; /* enum rx_spread */
 	bool stamps_hardware;
 };
 
@@ -359,12 +358,14 @@ static void af_packet_about(struct rx_port *port, struct rx_about *ret)
 	struct af_packet_port *p = of(port);
 	bool hardware = p->stamps_hardware && !p->unstamped;
 
-	*ret = (struct rx_about){ .spread = RX_SPREAD_SYMMETRIC };
+	*ret = (struct rx_about){ .spread = p->spread };
 	snprintf(ret->interface, sizeof(ret->interface), "%s", p->plan.interface);
 	snprintf(ret->mode, sizeof(ret->mode),
 		 "TPACKET_V3, %" PRIu64 " blocks of %" PRIu64 "k, %" PRIu64 " ms%s", p->plan.blocks,
 		 p->plan.block_bytes >> 10, p->plan.timeout_ns / MS_NS,
-		 p->workers > 1 ? ", fan-out by flow" : "");
+		 p->workers == 1              ? ""
+		 : p->spread == RX_SPREAD_OWN ? ", fan-out by flow"
+					      : ", fan-out by the kernel's hash");
 	snprintf(ret->clock, sizeof(ret->clock), "%s", hardware ? "hardware" : "kernel");
 }
 
@@ -458,61 +459,6 @@ static void stamps_choose(struct af_packet_port *p, int fd)
 			interface, interface);
 }
 
-/* ---- fan-out ---- */
-
-/* The group that the workers' ports of one source join. Opening happens in one thread, and the port
- * of worker 0 first: it asks the kernel for a number that nobody else uses. */
-static struct group {
-	int index; /* of the interface; 0: free */
-	uint16_t number;
-} group[GROUPS];
-
-static struct group *group_find(int index)
-{
-	for (uint32_t i = 0; i < GROUPS; i++)
-		if (group[i].index == index)
-			return &group[i];
-	return NULL;
-}
-
-static int group_found(int fd, int index)
-{
-	struct group *g = group_find(index);
-	int value = (PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
-	socklen_t bytes = sizeof(value);
-	int code;
-
-	if (g == NULL)
-		g = group_find(0);
-	if (g == NULL)
-		return -ENOSPC;
-	code = set_number(fd, PACKET_FANOUT, value);
-	if (code < 0)
-		return code;
-	if (getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value, &bytes) < 0)
-		return -errno;
-	*g = (struct group){ .index = index, .number = (uint16_t)value };
-	return 0;
-}
-
-static int group_join(int fd, int index, const struct rx_open *how)
-{
-	struct group *g;
-	int code;
-
-	if (how->worker == 0)
-		return group_found(fd, index);
-	g = group_find(index);
-	if (g == NULL)
-		return -ENOENT;
-	code = set_number(fd, PACKET_FANOUT, g->number | PACKET_FANOUT_HASH << 16);
-	if (code == 0 && how->worker + 1 == how->workers)
-		g->index = 0;
-	return code;
-}
-
-/* ---- opening, continued ---- */
-
 /* admit - bind, join the group, and only then let frames in. Frames that came between binding and
  * joining would be another worker's too. */
 static int admit(const struct rx_open *how, struct af_packet_port *p, int fd, int index,
@@ -527,7 +473,7 @@ static int admit(const struct rx_open *how, struct af_packet_port *p, int fd, in
 		return refuse(err, code, "%s: the packet socket cannot be bound: %s",
 			      p->plan.interface, strerror(-code));
 	if (how->workers > 1)
-		code = group_join(fd, index, how);
+		code = fanout_join(fd, index, p->link == LINK_ETHERNET, how, &p->spread);
 	if (code < 0)
 		return refuse(err, code,
 			      "%s: the fan-out to %u workers is refused: %s; try --workers 1",
@@ -609,6 +555,7 @@ static int af_packet_open(const struct rx_open *how, struct rx_port **ret, struc
 	p->head.backend = &rx_af_packet;
 	p->plan = plan;
 	p->workers = how->workers;
+	p->spread = RX_SPREAD_OWN;
 	p->cut_bytes = how->settings->snaplen_bytes != 0 ? (uint32_t)how->settings->snaplen_bytes
 							 : UINT32_MAX;
 	code = port_set_up(how, p, err);

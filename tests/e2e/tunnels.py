@@ -4,6 +4,7 @@ Answers: does an HTTP exchange in every tunnel, and in tunnels inside tunnels, g
 way it came as `outer`; with any number of workers the same; is the second copy of a packet taken
 out with --dedup. Makes its own captures, because hardly a test machine has these devices.
 """
+import collections
 import itertools
 import json
 import random
@@ -11,6 +12,7 @@ import struct
 
 import packets
 import support
+import wire_support as wire
 from support import Folder, add_test, check, check_equal, read, test
 
 A, B = bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2])
@@ -257,6 +259,45 @@ def equal_datagrams_in_two_networks_are_not_mixed():
     paired(run, 24)
     for record in run.pairs:
         check_equal(record["request"]["method"], "GET" if record["outer"][0]["id"] == 5 else "PUT", "method")
+
+
+# ---------------------------------------------------------------- several workers on one interface
+
+
+def partly_dressed(n):
+    """A connection of which some packets come in fragments, or those of one side in a tunnel, and the rest plain."""
+    frames = []
+    for i, frame in enumerate(packets.conversation(1, 6, body_bytes=600, number_from=n)):
+        if n % 3 == 0 and is_back(frame) and len(frame) > 400 and i // 2 % 2:
+            frames.append(pieces(frame, n * 256 + i))
+        elif n % 3 == 1 and not is_back(frame):
+            frames.append([wrap(frame, "l2tp", 7, False)])
+        else:
+            frames.append([frame])
+    return frames
+
+
+@wire.over_each_back_end(support.test_alone)
+def what_is_dressed_only_in_part_meets_the_rest_of_its_connection(back_end):
+    """Handshakes first: what reaches the owner by way of another worker is not held against the rest."""
+    if back_end == "pcap":
+        raise support.Skip("it has one worker")
+    connections = [partly_dressed(n) for n in range(48)]
+    parts = [[f for c in connections for step in c[cut] for f in step] for cut in (slice(0, 3), slice(3, None))]
+    with wire.Lab() as lab, Folder() as folder:
+        with wire.capture(lab, back_end, "--workers", 2) as live:
+            sent = 0
+            for n, frames in enumerate(parts):
+                sent += lab.send(folder.file("%d.pcap" % n, packets.capture(frames)), "--rate", 5000)["frames"]
+                wire.until(lambda: live.received() == sent, 10, "the packets of part %d" % n)
+            run = live.end()
+    check_equal(collections.Counter(r["outcome"] for r in run.pairs), {"paired": 48 * 6}, "outcomes")
+    owners = {(r["conn"], r["worker"]) for r in run.pairs}
+    check_equal(len(owners), 48, "connections, each with one worker")
+    check_equal({w for _, w in owners}, {0, 1}, "workers that had something to do")
+    check_equal(run.ledger.count("packets:handed_in"), run.ledger.count("packets:handed_out"), "packets handed in")
+    check(run.ledger.count("packets:handed_out") > 0, "no packet was handed over, so nothing is shown")
+    return "%d of %d packets were handed over" % (run.ledger.count("packets:handed_out"), sent)
 
 
 # ---------------------------------------------------------------- the flow key

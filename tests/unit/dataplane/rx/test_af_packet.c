@@ -58,6 +58,7 @@ static struct rx_port *worker_open(uint32_t worker, uint32_t workers)
 
 	how.worker = worker;
 	how.workers = workers;
+	how.spread = (struct spread){ 0x9e3779b1, 0x85ebca77 };
 	if (live.backend->open(&how, &p, &err) != 0)
 		fail_msg("%s", err.text);
 	return p;
