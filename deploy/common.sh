@@ -74,4 +74,4 @@ configure() {
     fi
 }
 
-PROGRAMS="control/weir/weir control/daemon/weir-control dataplane/weir-dataplane"
+PROGRAMS=programs

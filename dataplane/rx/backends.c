@@ -1,10 +1,11 @@
-/* backends - the table of capture back ends, from the list in rx/meson.build, and the choice. */
+/* backends - the table of capture back ends, from the lists in rx/meson.build, and the choice. */
 #include "dataplane/rx/backends.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "dataplane/base/compiler.h"
+#include "dataplane/rx/module.h"
 #include "dataplane/rx/options.h"
 #include "dataplane/shm/settings.h"
 
@@ -20,15 +21,60 @@ const struct rx_backend *const rx_backends[] = {
 
 const uint32_t rx_backend_count = array_count(rx_backends);
 
+/* Those that are modules. A program that has one linked in (a test) has its symbol. */
+#define RX_MODULE(name, needs) extern const struct rx_backend rx_##name __attribute__((weak));
+#include "dataplane/rx/rx_modules.inc"
+#undef RX_MODULE
+
+static struct {
+	const char *name, *needs;
+	const struct rx_backend *backend; /* NULL: not loaded */
+} modules[] = {
+#define RX_MODULE(name, needs) { #name, needs, &rx_##name },
+#include "dataplane/rx/rx_modules.inc"
+#undef RX_MODULE
+};
+
+static bool is_called(const char *known, const char *name, size_t bytes)
+{
+	return strlen(known) == bytes && memcmp(known, name, bytes) == 0;
+}
+
 const struct rx_backend *rx_backend_find(const char *name, size_t bytes)
 {
-	for (uint32_t i = 0; i < rx_backend_count; i++) {
-		const char *known = rx_backends[i]->name;
-
-		if (strlen(known) == bytes && memcmp(known, name, bytes) == 0)
+	for (uint32_t i = 0; i < rx_backend_count; i++)
+		if (is_called(rx_backends[i]->name, name, bytes))
 			return rx_backends[i];
-	}
+	for (uint32_t i = 0; i < array_count(modules); i++)
+		if (is_called(modules[i].name, name, bytes))
+			return modules[i].backend;
 	return NULL;
+}
+
+/* load - module `i`, unless it is there already. Returns: as module_load(). */
+static int load(uint32_t i, struct rx_error *err)
+{
+	struct module_place place;
+	int code;
+
+	if (modules[i].backend != NULL)
+		return 0;
+	code = module_place_here(&place);
+	if (code < 0) {
+		snprintf(err->text, sizeof(err->text), "%s: /proc/self/exe: %s", modules[i].name,
+			 strerror(-code));
+		return code;
+	}
+	return module_load(&place, modules[i].name, modules[i].needs, &modules[i].backend, err);
+}
+
+/* load_named - Returns: 0 also where no module is called that; as module_load(). */
+static int load_named(const char *name, size_t bytes, struct rx_error *err)
+{
+	for (uint32_t i = 0; i < array_count(modules); i++)
+		if (is_called(modules[i].name, name, bytes))
+			return load(i, err);
+	return 0;
 }
 
 /* ---- opening ---- */
@@ -91,13 +137,18 @@ int backends_open(const char *spec, const struct rx_open *asked, struct rx_port 
 	size_t bytes = strcspn(spec, ":");
 	struct rx_open how = *asked;
 	struct reasons why = { ret_why, ret_why != NULL ? why_bytes : 0 };
-	const struct rx_backend *b = rx_backend_find(spec, bytes);
+	const struct rx_backend *b;
+	int code;
 
 	how.argument = spec[bytes] == ':' ? spec + bytes + 1 : NULL;
 	if (why.room > 0)
 		*why.at = 0;
 	if (bytes == strlen(BACKENDS_AUTO) && memcmp(spec, BACKENDS_AUTO, bytes) == 0)
 		return open_best(&how, ret, &why, err);
+	code = load_named(spec, bytes, err);
+	if (code < 0)
+		return code;
+	b = rx_backend_find(spec, bytes);
 	if (b != NULL && b->live != (how.settings->live != 0)) {
 		snprintf(err->text, sizeof(err->text),
 			 b->live ? "--rx %s: an interface is captured from with `weir capture`"
@@ -135,4 +186,12 @@ void backends_list(const char *interface, FILE *to)
 	for (uint32_t i = 0; i < rx_backend_count; i++)
 		if (rx_backends[i]->live && rx_backends[i]->preference == 0)
 			list_one(rx_backends[i], any ? NULL : interface, to);
+	for (uint32_t i = 0; i < array_count(modules); i++) {
+		struct rx_error err;
+
+		if (load(i, &err) == 0)
+			list_one(modules[i].backend, any ? NULL : interface, to);
+		else
+			fprintf(to, "%-11s not usable: %s\n", modules[i].name, err.text);
+	}
 }

@@ -48,7 +48,7 @@
 #include "dataplane/rx/dpdk_device.h"
 #include "dataplane/rx/dpdk_eal.h"
 #include "dataplane/rx/dpdk_rounds.h"
-#include "dataplane/shm/settings.h"
+#include "dataplane/rx/module.h"
 
 #include "bpf/shared.h"
 
@@ -588,7 +588,9 @@ static int dpdk_probe(const char *interface, struct rx_error *ret)
 	return 0;
 }
 
-const struct rx_backend rx_dpdk = {
+MODULE_IS(dpdk);
+
+MODULE_EXPORT const struct rx_backend rx_dpdk = {
 	.name = "dpdk",
 	.help = "live from a port of DPDK: dpdk:DEVICE[,NAME=VALUE...], a PCI address or a virtual "
 		"device:\n"

@@ -650,8 +650,23 @@ static int bring_up(struct dpdk_device *d, const struct rx_open *how, const stru
 	return code;
 }
 
+/* drain - what was fed and never pulled: net_ring keeps its rings, and with them what is in them,
+ * for the next device of that name. */
+static void drain(struct dpdk_device *d)
+{
+	struct rte_mbuf *mbuf[DPDK_BURST];
+	uint16_t n;
+
+	for (uint32_t q = 0; d->feed != NULL && q < d->workers; q++) {
+		dpdk_feed_stop(d->feed, q);
+		while ((n = rte_eth_rx_burst(d->port, (uint16_t)q, mbuf, DPDK_BURST)) > 0)
+			rte_pktmbuf_free_bulk(mbuf, n);
+	}
+}
+
 static void tear_down(struct dpdk_device *d)
 {
+	drain(d);
 	dpdk_feed_close(d->feed);
 	if (d->program != NULL)
 		af_xdp_program_close(d->program);

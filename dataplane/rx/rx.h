@@ -3,8 +3,8 @@
  *     open ->  { pull -> (the worker's turn) -> give_back }*  -> stop -> { pull ... }* -> close
  *
  * One file per back end defines `const struct rx_backend rx_<name>`; one word
- * in rx/meson.build makes it known. Every back end runs the same conformance
- * test (tests/unit/dataplane/rx/test_conformance.c).
+ * in rx/meson.build makes it known, in another list there as a module (module.h), loaded when it is
+ * named. Every back end runs the same conformance test (tests/unit/dataplane/rx/test_conformance.c).
  *
  * A *source* is what the user named; a *port* is one worker's open view of it.
  * For `file` and `synth` every worker's port delivers the whole input (each walks all of it and
@@ -153,10 +153,12 @@ struct rx_backend {
 	void (*close)(struct rx_port *p);
 };
 
+/* Those that are in the program. */
 extern const struct rx_backend *const rx_backends[];
 extern const uint32_t rx_backend_count;
 
-/* rx_backend_find - by the length of a name that need not end in 0. NULL: unknown. */
+/* rx_backend_find - by the length of a name that need not end in 0. NULL: unknown, or a module that
+ * is not loaded. */
 const struct rx_backend *rx_backend_find(const char *name, size_t bytes);
 
 struct rx_port_head {

@@ -224,7 +224,7 @@ class External(Receiver):
 def dpdk_backends(weir):
     """Two drivers of DPDK on the same interface, where this build has DPDK."""
     listed = subprocess.run([weir, "capture", "--list-rx"], capture_output=True, text=True, check=False).stdout
-    if not re.search(r"^dpdk\b", listed, re.M):
+    if not re.search(r"^dpdk\b(?! +not usable)", listed, re.M):
         return []
     return [("dpdk:" + driver, "dpdk:%s0,iface=%s" % (driver, IFACE)) for driver in ("net_af_packet", "net_af_xdp")]
 

@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -43,8 +44,12 @@ def over_each_driver(mark):
     return make
 
 
+MODULE = "weir-rx-dpdk.so"
+
+
 def need_dpdk():
-    if not re.search(r"^dpdk\b", wire.listing(), re.M):
+    """A module that is there and does not work is no reason to skip."""
+    if re.search(r"^dpdk .*its module %s is not in" % MODULE, wire.listing(), re.M):
         raise Skip("this build has no back end dpdk")
 
 
@@ -440,6 +445,60 @@ def without_privilege_or_queues_it_says_what_it_needs():
         Refusal(lab, USAGE, "--rx", ON_TAP["net_af_xdp"], "--workers", "2").names("queue", "--workers 1")
         for driver in ON_TAP:
             Refusal(lab, SOURCE, "--rx", ON_TAP[driver], prefix=NOBODY).names("CAP_NET_RAW", "root")
+
+
+def programs():
+    paths = [os.path.join(support.build_folder(), *x.split("/")) for x in
+             ("control/weir/weir", "control/daemon/weir-control", "dataplane/weir-dataplane", "dataplane/rx/" + MODULE)]
+    for path in paths:
+        if not os.path.exists(path):
+            raise Skip("%s is not there" % path)
+    return paths
+
+
+@test
+def the_module_is_loaded_from_beside_the_dataplane_and_only_when_it_is_safe():
+    need_dpdk()
+    *files, module = programs()
+    with Folder() as folder:
+        for path in files:
+            shutil.copy(path, folder.path)
+        own = os.path.join(folder.path, "weir")
+        environment = {k: v for k, v in os.environ.items() if k != "WEIR_LIBEXECDIR"}
+
+        def run(*arguments):
+            return subprocess.run([own, "capture", *arguments], capture_output=True, text=True, env=environment,
+                                  timeout=support.patience(20))
+
+        def refused(*words):
+            done = run("--rx", "dpdk:net_null0", "--count", "100")
+            check_equal(done.returncode, SOURCE, "status; it said: %s" % done.stderr)
+            check_equal(len(done.stderr.splitlines()), 1, "lines of %r" % done.stderr)
+            for word in (MODULE, *words):
+                check(word in done.stderr, "%r is not in %r" % (word, done.stderr))
+            check(re.search(r"^dpdk +not usable: .*%s" % re.escape(words[0]), run("--list-rx").stdout, re.M),
+                  "--list-rx does not say so")
+
+        refused("is not in " + folder.path, "libdpdk 22.11")
+        placed = shutil.copy(module, folder.path)
+        os.chmod(placed, 0o666)
+        refused("could have been written by others", "chown root")
+        os.chmod(placed, 0o644)
+        check_equal(run("--rx", "dpdk:net_null0", "--count", "100", "--until", "decode").returncode, DONE, "status")
+        check(re.search(r"^dpdk +live", run("--list-rx").stdout, re.M), "--list-rx does not tell of dpdk")
+
+
+@test
+def who_does_not_name_it_does_not_load_it():
+    need_dpdk()
+    with Lab() as lab:
+        for spec, loads in (("af_packet:tap0", False), (ON_TAP["net_af_packet"], True)):
+            with captured(lab, "--rx", spec) as live:
+                with open("/proc/%d/maps" % live.dataplane()) as f:
+                    mapped = f.read()
+                check_equal("librte_" in mapped, loads, "DPDK is mapped by --rx " + spec)
+                check_equal(MODULE in mapped, loads, "the module is mapped by --rx " + spec)
+                live.end()
 
 
 @test

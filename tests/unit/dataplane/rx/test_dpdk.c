@@ -7,6 +7,7 @@
 #include "captures.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/compiler.h"
@@ -321,6 +322,24 @@ static void a_feed_that_is_stopped_closes_its_books(void **state)
 	close(f.fd);
 }
 
+static void what_was_fed_and_not_pulled_is_gone_with_the_port(void **state)
+{
+	struct held_file f = loop_make();
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct rx_port *p = open_dpdk(format("net_ring0,feed=%s,rounds=1", f.path), 0, 1);
+		uint64_t until_ns = clock_monotonic_ns() + 20 * CLOCK_SECOND_NS;
+
+		while (counters_of(p).offered < LOOPED && clock_monotonic_ns() < until_ns)
+			sched_yield();
+		assert_int_equal(counters_of(p).in_flight, LOOPED);
+		backend("dpdk")->close(p);
+	}
+	close(f.fd);
+	the_feed_ends_after_its_rounds(state);
+}
+
 static void the_feed_of_several_workers_adds_up(void **state)
 {
 	struct held_file f = loop_make();
@@ -477,6 +496,7 @@ int main(void)
 		cmocka_unit_test_setup(the_feed_has_new_connections_in_each_round, begin),
 		cmocka_unit_test_setup(the_feed_ends_after_its_rounds, begin),
 		cmocka_unit_test_setup(a_feed_that_is_stopped_closes_its_books, begin),
+		cmocka_unit_test_setup(what_was_fed_and_not_pulled_is_gone_with_the_port, begin),
 		cmocka_unit_test_setup(the_feed_of_several_workers_adds_up, begin),
 		cmocka_unit_test_setup(what_nobody_counts_is_unknown_and_ends_when_stopped, begin),
 		cmocka_unit_test_setup(a_burst_is_handed_on_in_whatever_room_there_is, begin),
