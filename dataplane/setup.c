@@ -184,9 +184,12 @@ static void settle_spec(struct dataplane *d, const struct worker *w, uint32_t so
 			const char *spec)
 {
 	const char *argument = strchr(spec, ':');
+	char settled[sizeof(d->rx[source])];
 
-	(void)snprintf(d->rx[source], sizeof(d->rx[source]), "%s%s",
+	/* `spec` may lie where the answer goes. */
+	(void)snprintf(settled, sizeof(settled), "%s%s",
 		       rx_port_backend(w->rx.port[source])->name, argument != NULL ? argument : "");
+	memcpy(d->rx[source], settled, sizeof(settled));
 }
 
 /* What was chosen for an interface, and on the same line why nothing better was. */
@@ -438,9 +441,8 @@ int setup_dataplane(struct dataplane *d, const struct settings *s)
 				 .bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 				 .done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
 	for (uint32_t i = 0; i < d->sources; i++)
-		memcpy(d->rx[i], s->rx_count > 0 ? s->rx[i] : "file", sizeof("file"));
-	for (uint32_t i = 0; i < s->rx_count; i++)
-		memcpy(d->rx[i], s->rx[i], sizeof(d->rx[i]));
+		(void)snprintf(d->rx[i], sizeof(d->rx[i]), "%s",
+			       s->rx_count > 0 ? s->rx[i] : "file");
 	pthread_barrier_init(&d->start, NULL, d->workers + 1);
 	if (d->bell_fd < 0 || d->done_fd < 0)
 		return say(EXIT_SOURCE, "eventfd", -errno);

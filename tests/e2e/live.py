@@ -317,6 +317,17 @@ def an_interface_that_the_host_uses_is_not_taken_away_from_it():
 
 
 @test
+def several_workers_get_the_same_best_back_end():
+    for host, interface, needed in (("tap", "tap0", "af_xdp_native"), ("server", "wire0", "af_packet")):
+        with Lab() as lab:
+            wire.need_back_end(needed)
+            with Capture(lab, "-i", interface, "--workers", "2", host=host) as live:
+                backends = [c["backend"] for c in live.start_line()["capture"]]
+                live.end()
+        check_equal(set(backends), {needed.removesuffix("_native")}, "back ends on " + interface)
+
+
+@test
 def list_rx_names_every_back_end_its_options_and_what_is_missing():
     with Lab() as lab:
         text = lab.run("tap", support.weir_path(), "capture", "--list-rx", "-i", "tap0").stdout
