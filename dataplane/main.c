@@ -226,8 +226,10 @@ static int run(struct house *h, pid_t parent)
 {
 	int err = start_workers(h);
 
-	if (err == 0)
+	if (err == 0) {
+		pthread_barrier_wait(&h->d.start); /* all have settled */
 		err = sandbox_enter(h->d.makes_threads);
+	}
 	if (err < 0) {
 		log_error("cannot start: %s", strerror(-err));
 		_exit(EXIT_SOURCE); /* threads are waiting at the barrier; nothing has been read */

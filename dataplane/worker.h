@@ -77,7 +77,7 @@ struct worker {
 	bool is_pinned;
 	uint32_t core; /* to which */
 	pthread_t thread;
-	pthread_barrier_t *start; /* all threads and main: after it nothing can be opened */
+	pthread_barrier_t *start; /* all threads and main, twice: between, the sandbox closes */
 	int done_fd;              /* eventfd: written when the worker has finished */
 	enum rx_state end;        /* gravest state of its ports at the end */
 };
@@ -88,8 +88,8 @@ struct worker {
  * handed over. */
 void worker_expect_lag(struct worker *w);
 
-/* worker_run - thread: wait for the start, work until the input ends or the stop is asked for,
- * close the books. The argument is the worker. */
+/* worker_run - thread: settle on its processor, wait for the sandbox and for the start, work until
+ * the input ends or the stop is asked for, close the books. The argument is the worker. */
 void *worker_run(void *worker);
 
 #endif

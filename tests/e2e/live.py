@@ -328,6 +328,19 @@ def several_workers_get_the_same_best_back_end():
 
 
 @test
+def each_worker_runs_on_the_processor_that_it_was_given():
+    allowed = sorted(os.sched_getaffinity(0))[:2]
+    if len(allowed) < 2:
+        raise Skip("one processor")
+    with Lab() as lab:
+        with Capture(lab, "-i", "tap0", "--cores", ",".join(map(str, allowed))) as live:
+            threads = wire.status_of_threads(live.dataplane())
+            found = {t["Name"]: t["Cpus_allowed_list"] for t in threads if t["Name"].startswith("weir-w")}
+            live.end()
+        check_equal(found, {"weir-w%d" % i: str(core) for i, core in enumerate(allowed)}, "processors")
+
+
+@test
 def list_rx_names_every_back_end_its_options_and_what_is_missing():
     with Lab() as lab:
         text = lab.run("tap", support.weir_path(), "capture", "--list-rx", "-i", "tap0").stdout

@@ -199,6 +199,7 @@ static void go(struct run *r)
 			0);
 	}
 	pthread_barrier_wait(&r->d.start);
+	pthread_barrier_wait(&r->d.start);
 	read_all(r);
 	for (uint32_t i = 0; i < r->d.workers; i++)
 		pthread_join(r->d.worker[i].thread, NULL);
