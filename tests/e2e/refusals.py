@@ -136,7 +136,7 @@ def queues_that_are_not_there_are_out_of_range():
     wire.need_back_end("af_xdp_native")
     refused_on_tap((USAGE, ("--rx", "af_xdp:tap0,queue=7"), ("tap0", "queue=7", "1 receive queue")),
                    (USAGE, ("--rx", "af_xdp:tap0,queues=3"), ("tap0", "queues=3", "1 receive queue")),
-                   (USAGE, ("--rx", "af_xdp:tap0,spread=off", "--workers", 2),
+                   (USAGE, ("--rx", "af_xdp:tap0,spread=off", "--workers", 2, "--quiet"),
                     ("tap0", "1 receive queue", "2 workers", "leave out spread=off", "--workers 1")))
 
 
