@@ -465,7 +465,7 @@ def busy_polling_puts_the_settings_of_the_interface_back():
             snapshot = Snapshot(lab)
             with Capture(lab, *with_options("af_xdp_native", "busy-poll=on")) as live:
                 snapshot.note(live.dataplane(), live.control())
-                deferred = lab.poll_settings("tap", "tap0")
+                deferred = lab.poll_settings("tap")["tap0"]
                 check(deferred != snapshot.before["links"]["tap", "tap0"]["sysfs"], "nothing was set: %r" % deferred)
                 lab.send(*synth(500), "--rate", "20k")
                 if end == "well":

@@ -197,17 +197,21 @@ class Lab:
         """Every interface of every host, without what traffic alone changes."""
         found = {}
         for host in ("client", "server", "tap"):
+            settings = self.poll_settings(host)
             for link in json.loads(ip("-n", self.namespace(host), "-j", "-d", "link", "show")):
                 kept = {k: link.get(k) for k in ("flags", "mtu", "qdisc", "operstate", "promiscuity", "xdp", "address",
                                                  "gro_max_size", "num_rx_queues", "num_tx_queues")}
-                found[host, link["ifname"]] = dict(kept, sysfs=self.poll_settings(host, link["ifname"]))
+                found[host, link["ifname"]] = dict(kept, sysfs=settings.get(link["ifname"]))
         return found
 
-    def poll_settings(self, host, interface):
-        """Interrupt deferral and threads, which captures may set for their time."""
-        files = " ".join("/sys/class/net/%s/%s" % (interface, name)
-                         for name in ("napi_defer_hard_irqs", "gro_flush_timeout", "threaded"))
-        return self.run(host, "sh", "-c", "cat %s 2>&1" % files, status=None).stdout.split("\n")
+    def poll_settings(self, host):
+        """Interrupt deferral and threads, which captures may set for their time: {interface: lines}."""
+        found = collections.defaultdict(list)
+        said = self.run(host, "sh", "-c", "cd /sys/class/net && grep . */napi_defer_hard_irqs */gro_flush_timeout "
+                        "*/threaded", status=None).stdout
+        for line in sorted(said.splitlines()):
+            found[line.split("/")[0]].append(line)
+        return found
 
     def unix_sockets(self):
         """Paths of the unix sockets that weir has in the namespaces of the lab."""
@@ -592,13 +596,10 @@ class Snapshot:
     """What a capture could leave behind, as it was before there was one."""
 
     def __init__(self, lab):
-        self.lab = lab
         self.objects, self.pids = set(), set()
-        self.before = self.look()
-
-    def look(self):
-        return {"links": self.lab.links(), "sockets": self.lab.unix_sockets(), "huge pages": huge_pages(),
-                "namespaces": {x for x in os.listdir("/run/netns") if x.startswith("weir-%s-" % self.lab.name)}}
+        self.parts = {"links": lab.links, "sockets": lab.unix_sockets, "huge pages": huge_pages, "namespaces":
+                      lambda: {x for x in os.listdir("/run/netns") if x.startswith("weir-%s-" % lab.name)}}
+        self.before = {part: look() for part, look in self.parts.items()}
 
     def note(self, *pids):
         """Processes of the capture: what they hold is to be gone with them."""
@@ -608,13 +609,14 @@ class Snapshot:
     def check_the_same(self, what, links=True):
         check_equal(support.wait_gone(self.pids, 5), [], what + ": processes that stayed")
         check_equal(bpf_left(self.objects), [], what + ": BPF objects left behind")
-        for part in self.before:
+        for part, look in self.parts.items():
             if part == "links" and not links:
                 continue
-            end = time.monotonic() + support.patience(3)
-            while self.look()[part] != self.before[part] and time.monotonic() < end:
+            found, end = look(), time.monotonic() + support.patience(3)
+            while found != self.before[part] and time.monotonic() < end:
                 time.sleep(0.1)  # what the kernel frees late
-            check_equal(*differences(self.look()[part], self.before[part]), "%s: %s" % (what, part))
+                found = look()
+            check_equal(*differences(found, self.before[part]), "%s: %s" % (what, part))
 
 
 def differences(found, wanted):
