@@ -109,6 +109,7 @@ static struct host_settings host_settings(const struct settings *s)
 		.head_bytes = (uint32_t)s->head_bytes,
 		.head_fields = (uint32_t)s->head_fields,
 		.body_limit_bytes = (uint32_t)s->body_limit_bytes,
+		.decode_bodies = s->decode_bodies != 0,
 		.shunt_bytes = s->shunt_bytes,
 		.conn_memory_bytes = CONN_MEMORY_BYTES,
 		.conns_awake = CONNS_AWAKE,

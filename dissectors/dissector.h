@@ -74,6 +74,7 @@ enum field_id {
 	FIELD_VERSION,
 	FIELD_BODY,    /* put in by conn_skip(), not by dissectors */
 	FIELD_INTERIM, /* put in by pairing: codes of interim responses, see struct dissector */
+	FIELD_DECODED, /* put in at the end: bytes of the body as it was decoded */
 	FIELD_OWN = 8,
 };
 
@@ -314,6 +315,23 @@ uint64_t message_body_bytes(const struct message *m);
 /* message_mask - from here on each byte of the body is XORed with the next byte of this key, which
  * is repeated; zeros: as it is. What is kept of it is unmasked, what is skipped costs nothing. */
 void message_mask(struct message *m, const uint8_t key[4]);
+
+/* message_encoding - the body is encoded with this coding of content, or a list of them (RFC 9110
+ * 8.4), upon those that were named before. Where bodies are kept and --decode-bodies is on, the
+ * record has it as it was before, as far as that is known. Before the body ends. */
+void message_encoding(struct message *m, struct slice codings);
+
+/* message_inflate - the same for a message of permessage-deflate (RFC 7692). `window` is in the
+ * dissector's state, zeroed at first, and goes from one message of a side to its next. A dissector
+ * takes memory for it only if message_wants(m, FIELD_DECODED), and says that it is lost when a
+ * message will not be complete. Before the body begins. */
+enum { INFLATE_WINDOW_BYTES = 32768 };
+struct inflate_window {
+	uint8_t *at; /* so many; NULL: each message is compressed by itself */
+	uint32_t bytes;
+	bool lost;
+};
+void message_inflate(struct message *m, struct inflate_window *window);
 
 /* message_keep - keep at least the first `bytes` of the body for message_kept(), whatever
  * --body-limit says; at most the head limit. Before the body begins. */

@@ -526,6 +526,7 @@ static bool take_known_field(struct http_side *s, struct slice name, struct slic
 		return take_coding(s, value);
 	if (IS_WORD(name, "content-encoding")) {
 		s->encoded = true;
+		message_encoding(s->m, value);
 	} else if (IS_WORD(name, "content-type")) {
 		s->graphql = s->response ? GRAPHQL_NONE : (uint8_t)graphql_kind(value);
 	} else if (IS_WORD(name, "upgrade")) {

@@ -378,6 +378,13 @@ static bool is_grpc(const struct block *b)
 	       (value->bytes == n || value->at[n] == '+' || value->at[n] == ';');
 }
 
+static void tell_encoding(struct message *m, const struct block *b)
+{
+	for (uint32_t i = 0; i < b->lines; i++)
+		if (is(b->line[i].name, "content-encoding"))
+			message_encoding(m, b->line[i].value);
+}
+
 static void tell_lines(struct message *m, const struct block *b, uint16_t field)
 {
 	for (uint32_t i = 0; i < b->lines && message_wants(m, field); i++)
@@ -520,8 +527,10 @@ static void tell_request(struct half *half, const struct block *b)
 	tell_value(half->m, HTTP2_PROTOCOL, value_of(b, ":protocol"));
 	if (half->grpc)
 		tell_value(half->m, GRPC_ENCODING, value_of(b, "grpc-encoding"));
-	if (!half->grpc)
+	if (!half->grpc) {
 		expect_graphql(half, b);
+		tell_encoding(half->m, b);
+	}
 	tell_lines(half->m, b, HTTP2_HEADERS);
 }
 
@@ -581,6 +590,7 @@ static void tell_response(struct stream *s, struct half *half, enum side side,
 		note_grpc(half, b);
 	} else {
 		tell_value(half->m, FIELD_CODE, status);
+		tell_encoding(half->m, b);
 		if (status != NULL && status->bytes == 3 && status->at[0] >= '5')
 			message_failed(half->m);
 	}

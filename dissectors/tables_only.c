@@ -37,6 +37,8 @@ void message_body(struct message *m, struct slice s) { (void)m, (void)s; NEVER; 
 struct slice message_told(const struct message *m, uint16_t f) { (void)m, (void)f; NEVER; }
 uint64_t message_body_bytes(const struct message *m) { (void)m; NEVER; }
 void message_mask(struct message *m, const uint8_t key[4]) { (void)m, (void)key; NEVER; }
+void message_encoding(struct message *m, struct slice s) { (void)m, (void)s; NEVER; }
+void message_inflate(struct message *m, struct inflate_window *w) { (void)m, (void)w; NEVER; }
 void message_keep(struct message *m, uint32_t n) { (void)m, (void)n; NEVER; }
 struct slice message_kept(const struct message *m) { (void)m; NEVER; }
 void conn_become(struct conn *c, const char *name) { (void)c, (void)name; NEVER; }

@@ -4,8 +4,9 @@
  *
  * Understood: both sides' frames after an upgrade in HTTP/1; messages of several frames as one
  * record, control frames between them; masking; close codes and reasons; which messages are
- * compressed. Every message is `oneway`: nobody answers a frame, not even a PING in any order that
- * could be told from a PONG unasked. `target` is the path of the upgrade.
+ * compressed, and what was, where bodies are kept (the host decodes it). Every message is `oneway`:
+ * nobody answers a frame, not even a PING in any order that could be told from a PONG unasked.
+ * `target` is the path of the upgrade.
  *
  * Left alone: payloads (skipped; what is kept of them is unmasked by the host), extensions other
  * than permessage-deflate, WebSocket inside a stream of HTTP/2 (RFC 8441: http2 tells the stream).
@@ -79,12 +80,14 @@ struct ws_side {
 	bool control;         /* … and it is a control frame's */
 	bool ends;            /* this frame ends its message of data */
 	bool closed;          /* a CLOSE has been sent */
+	struct inflate_window window;
 };
 
 struct ws_conn {
 	struct ws_side side[2];
 	bool begun;
 	uint8_t extensions; /* enum extensions */
+	bool alone[2];      /* RFC 7692 7.1.1: each message of the side is compressed by itself */
 };
 
 struct frame {
@@ -120,14 +123,24 @@ static enum extensions extensions_of(struct slice agreed)
 										  : EXT_UNKNOWN;
 }
 
+static bool has_parameter(struct slice agreed, const char *name)
+{
+	return memmem(agreed.at, agreed.bytes, name, strlen(name)) != NULL;
+}
+
 static void begin_reading(struct conn *c, struct ws_conn *w)
 {
-	struct upgrade_read u;
+	enum side client = conn_client(c) == SIDE_B ? SIDE_B : SIDE_A;
+	struct upgrade_read u = { 0 };
 
 	w->begun = true;
 	w->extensions = EXT_UNKNOWN;
 	if (upgrade_read(conn_handed(c), &u) && !u.extensions_cut)
 		w->extensions = (uint8_t)extensions_of(u.extensions);
+	if (w->extensions != EXT_DEFLATE)
+		return;
+	w->alone[client] = has_parameter(u.extensions, "client_no_context_takeover");
+	w->alone[side_other(client)] = has_parameter(u.extensions, "server_no_context_takeover");
 }
 
 /* ---- frames ---- */
@@ -210,6 +223,22 @@ static bool is_odd(struct conn *c, enum side side, const struct frame *f, bool f
 	return f->longer || w->side[side].closed || f->masked != (conn_client(c) == side);
 }
 
+/* A window is there from the first compressed message on, or never. */
+static void expect_inflated(struct conn *c, enum side side, struct message *m)
+{
+	struct ws_conn *w = conn_state(c);
+	struct inflate_window *window = &w->side[side].window;
+
+	if (w->alone[side]) {
+		window->lost = false;
+	} else if (window->at == NULL && !window->lost) {
+		if (message_wants(m, FIELD_DECODED))
+			window->at = conn_take(c, INFLATE_WINDOW_BYTES);
+		window->lost = window->at == NULL;
+	}
+	message_inflate(m, window);
+}
+
 static struct message *begin_message(struct conn *c, enum side side, const uint8_t *at,
 				     const struct frame *f)
 {
@@ -217,7 +246,7 @@ static struct message *begin_message(struct conn *c, enum side side, const uint8
 	struct message *m = message_begin(c, side, at,
 					  (struct message_open){ .kind = MESSAGE_ONEWAY });
 	const char *name = name_of(opcode_of(f));
-	struct upgrade_read u;
+	struct upgrade_read u = { 0 };
 
 	message_text(m, FIELD_METHOD, slice_of(name, strlen(name)));
 	if (upgrade_read(conn_handed(c), &u)) {
@@ -228,8 +257,10 @@ static struct message *begin_message(struct conn *c, enum side side, const uint8
 		if (u.target_cut || u.subprotocol_cut)
 			message_flag(m, FLAG_head_cut);
 	}
-	if (w->extensions == EXT_DEFLATE && !is_control(f) && (f->first & RSV1) != 0)
+	if (w->extensions == EXT_DEFLATE && !is_control(f) && (f->first & RSV1) != 0) {
 		message_number(m, WS_COMPRESSED, 1);
+		expect_inflated(c, side, m);
+	}
 	message_head(m, at + f->header);
 	return m;
 }
@@ -247,6 +278,7 @@ static void end_data(struct ws_side *s, const uint8_t *end)
 static void tear_data(struct ws_side *s, const uint8_t *end)
 {
 	message_number(s->data, WS_UNFINISHED, 1);
+	s->window.lost = true;
 	end_data(s, end);
 }
 
@@ -324,8 +356,10 @@ static struct message *data_message(struct conn *c, enum side side, const uint8_
 static void end_frame(struct ws_side *s, const uint8_t *at)
 {
 	s->in_payload = false;
-	if (message_body_bytes(s->now) < s->due) /* the side ended within it */
+	if (message_body_bytes(s->now) < s->due) { /* the side ended within it */
 		message_number(s->now, WS_UNFINISHED, 1);
+		s->window.lost = true;
+	}
 	if (s->control)
 		message_end(s->now, at);
 	else if (s->ends)

@@ -21,7 +21,7 @@ static const struct group groups[] = {
 	  { "interface", "filter", "rx", "count", "duration", "promiscuous", "ignore-ports",
 	    "snaplen", "checksum" } },
 	{ "Output",
-	  { "output", "format", "headers", "body-limit", "rotate-size", "rotate-interval", "ledger",
+	  { "output", "format", "headers", "body-limit", "decode-bodies", "rotate-size", "rotate-interval", "ledger",
 	    "stats-interval", "metrics", "quiet" } },
 	{ "Pipeline",
 	  { "workers", "cores", "poll", "user", "name", "until", "dissectors", "flow-key", "dedup",

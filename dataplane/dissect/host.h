@@ -27,6 +27,7 @@ struct host_settings {
 	uint32_t head_bytes;
 	uint32_t head_fields;
 	uint32_t body_limit_bytes;
+	bool decode_bodies;
 	uint64_t shunt_bytes;       /* of a body that are followed, where reassembly shunts */
 	uint32_t conn_memory_bytes; /* conn_take() of one connection, at most */
 	uint32_t conns_awake;       /* with more of them, those with nothing under way rest */

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "dataplane/dissect/conn.h"
+#include "dataplane/dissect/content.h"
 #include "dataplane/shm/record.h"
 #include "dataplane/shm/settings.h"
 
@@ -140,10 +141,19 @@ static bool is_pairs(const struct message *m, uint16_t field)
 	       d->fields[field - FIELD_OWN].kind == FIELD_PAIRS;
 }
 
+static bool decodes(const struct message *m)
+{
+	const struct host_settings *s = &m->conn->host->settings;
+
+	return s->decode_bodies && s->body_limit_bytes > 0;
+}
+
 bool message_wants(const struct message *m, uint16_t field)
 {
 	if (m == NULL)
 		return false;
+	if (field == FIELD_DECODED)
+		return decodes(m);
 	return m->conn->host->settings.headers != HEADERS_NONE || !is_pairs(m, field);
 }
 
@@ -336,6 +346,121 @@ struct slice message_kept(const struct message *m)
 	return m == NULL || m->body == NULL ? slice_of(NULL, 0) : slice_of(m->body, m->body_kept);
 }
 
+/* ---- encoded bodies ---- */
+
+enum {
+	CODINGS_OTHER = 255,
+	/* Of a message of permessage-deflate: the next ones depend on the whole of it. */
+	INFLATE_KEPT_BYTES = 65536,
+};
+
+static void add_coding(struct message *m, struct slice name)
+{
+	if (name.bytes == 0 ||
+	    (name.bytes == 8 && strncasecmp((const char *)name.at, "identity", 8) == 0))
+		return;
+	if (m->codings >= sizeof(m->coding) || content_coding(name) == CODING_unknown)
+		m->codings = CODINGS_OTHER;
+	else
+		m->coding[m->codings++] = (uint8_t)content_coding(name);
+}
+
+void message_encoding(struct message *m, struct slice codings)
+{
+	if (m == NULL || !decodes(m))
+		return;
+	while (codings.bytes > 0) {
+		size_t n = 0, from = 0, to;
+
+		while (n < codings.bytes && codings.at[n] != ',')
+			n++;
+		for (to = n; from < n && (codings.at[from] == ' ' || codings.at[from] == '\t');)
+			from++;
+		while (to > from && (codings.at[to - 1] == ' ' || codings.at[to - 1] == '\t'))
+			to--;
+		if (m->codings != CODINGS_OTHER)
+			add_coding(m, slice_of(codings.at + from, to - from));
+		codings = slice_after(codings, n + 1);
+	}
+}
+
+void message_inflate(struct message *m, struct inflate_window *window)
+{
+	if (m == NULL || !decodes(m))
+		return;
+	m->window = window;
+	m->keep_bytes = INFLATE_KEPT_BYTES;
+}
+
+/* What the message has become, in memory of its own, takes the place of what was sent. */
+static void body_becomes(struct host *h, struct message *m, uint8_t *room, size_t room_bytes,
+			 size_t bytes)
+{
+	uint8_t *less = bytes == 0 || bytes == room_bytes
+				? NULL
+				: arena_resize(h->arena, room, room_bytes, bytes);
+
+	arena_give(h->arena, m->body, m->body_room);
+	m->body = less != NULL ? less : room;
+	m->body_room = (uint32_t)(less != NULL ? bytes : room_bytes);
+	m->body_kept = (uint32_t)bytes;
+}
+
+static enum content_end decode_once(struct host *h, struct message *m, uint8_t *to, size_t room,
+				    size_t *ret_bytes)
+{
+	struct slice in = slice_of(m->body, m->body_kept);
+
+	if (m->window != NULL)
+		return content_inflate(h->arena, m->window, in, to, room, ret_bytes);
+	return content_decode(h->arena, (enum coding)m->coding[m->codings - 1], in, to, room,
+			      ret_bytes);
+}
+
+/* Returns false if nothing comes of it: the body stays as it was sent. */
+static bool decode_layer(struct host *h, struct message *m)
+{
+	size_t room_bytes = h->settings.body_limit_bytes, bytes = 0;
+	bool cut = m->body_kept < m->body_bytes;
+	uint8_t *room = arena_take(h->arena, room_bytes);
+	enum content_end end;
+
+	if (room == NULL) {
+		count(h->counters, out_of_memory);
+		return false;
+	}
+	end = decode_once(h, m, room, room_bytes, &bytes);
+	if (end == CONTENT_BROKEN)
+		m->flags |= FLAG_anomaly;
+	else if (end != CONTENT_WHOLE)
+		m->flags |= FLAG_body_cut;
+	else if (!cut)
+		m->flags &= ~(uint32_t)FLAG_body_cut; /* the limit is for what it has become */
+	if (bytes == 0 && end != CONTENT_WHOLE) {
+		arena_give(h->arena, room, room_bytes);
+		return false;
+	}
+	body_becomes(h, m, room, room_bytes, bytes);
+	return true;
+}
+
+/* A hole in what was encoded leaves nothing to decode behind it, and nobody knows where it is. */
+static void body_decode(struct host *h, struct message *m)
+{
+	bool torn = (m->flags & FLAG_gap_in_body) != 0, decoded = false;
+
+	if (m->window != NULL) {
+		m->window->lost |= torn || m->body_kept < m->body_bytes;
+		decoded = !m->window->lost && decode_layer(h, m);
+	} else {
+		for (; !torn && m->codings > 0 && m->body_kept > 0 && decode_layer(h, m);
+		     m->codings--)
+			decoded = true;
+	}
+	if (decoded)
+		message_number(m, FIELD_DECODED, m->body_kept);
+}
+
 /* ---- ends ---- */
 
 void message_end(struct message *m, const uint8_t *end)
@@ -359,6 +484,8 @@ void message_end(struct message *m, const uint8_t *end)
 	}
 	if (s->skip_message == m)
 		s->skip_message = NULL;
+	if (unlikely(m->window != NULL || (m->codings > 0 && m->codings != CODINGS_OTHER)))
+		body_decode(c->host, m);
 	/* What was kept for the dissector only is its no more. */
 	if (m->body_kept > c->host->settings.body_limit_bytes)
 		m->body_kept = c->host->settings.body_limit_bytes;

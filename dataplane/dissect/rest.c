@@ -125,6 +125,8 @@ void conn_state_free(struct conn *c)
 		give(c->host, &c->host->spare_states[c->proto], c->state, state_bytes(c->proto));
 	}
 	c->state = NULL;
+	for (struct message *m = c->unfinished; m != NULL; m = m->unfinished_next)
+		m->window = NULL;
 	conn_memory_free(c->host, &c->memory);
 	c->memory_bytes = 0;
 }

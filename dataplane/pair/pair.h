@@ -73,6 +73,9 @@ struct message {
 	uint8_t *
 		fields; /* struct record_field after each other: inline_fields, or from the arena */
 	uint8_t *body;  /* the first body_kept bytes; NULL: none kept */
+	struct inflate_window *window; /* of message_inflate() */
+	uint8_t coding[4];             /* enum coding of the body, the one applied first first */
+	uint8_t codings;               /* of them; CODINGS_OTHER: not to be decoded */
 	uint8_t kind;   /* enum message_kind */
 	uint8_t side;   /* enum side */
 	uint8_t proto;

@@ -25,6 +25,7 @@ enum setting_unit { UNIT_COUNT, UNIT_BYTES, UNIT_TIME_NS, UNIT_SWITCH };
 	X(history_bytes,      "history",            0, 0, 16 << 20, UNIT_BYTES, "delivered bytes kept per direction, to compare retransmissions with") \
 	X(gap_wait_ns,        "gap-wait",           20000000, 0, 60000000000, UNIT_TIME_NS, "how long an acknowledged hole may still be filled, in capture time") \
 	X(body_limit_bytes,   "body-limit",         0, 0, 1 << 20, UNIT_BYTES, "bytes of each body to keep in the record") \
+	X(decode_bodies,      "decode-bodies",      1, 0, 1, UNIT_SWITCH, "decode bodies that are kept: gzip, deflate, br, zstd, and messages of permessage-deflate") \
 	X(shunt_bytes,        "shunt",              0, 0, UINT64_C(1) << 50, UNIT_BYTES, "of a body of known length follow no more than so many bytes; its size is still right, and it is flagged `shunted`; 0: follow all") \
 	X(stats_interval_ns,  "stats-interval",     0, 0, 86400000000000, UNIT_TIME_NS, "write a stats line on stderr this often; 0: never") \
 	X(rotate_bytes,       "rotate-size",        0, 0, UINT64_C(1) << 50, UNIT_BYTES, "begin a new output file after so many bytes; 0: never") \

@@ -7,6 +7,7 @@ a pair that is none.
 A protocol adds its server as a Server (words, a port to wait for) and compares
 counted() of the records with the server's own count.
 """
+import base64
 import collections
 import contextlib
 import glob
@@ -328,7 +329,7 @@ def every_message_of_a_websocket_is_a_record():
         try:
             if peer.stdout.readline().strip() != "ready":
                 raise support.Skip("needs python3-websockets")
-            with capture(lab, "af_packet", interface="lo", host="server") as live:
+            with capture(lab, "af_packet", "--body-limit", "64k", interface="lo", host="server") as live:
                 peer.stdin.write("\n")
                 peer.stdin.flush()
                 told = json.loads(peer.stdout.readline())
@@ -353,6 +354,11 @@ def every_message_of_a_websocket_is_a_record():
         data = [r for r in one if r["method"] in ("TEXT", "BINARY")]
         check_equal({r.get("compressed", 0) for r in data}, {number % 2}, "compressed messages of connection %d" % number)
         check_equal(sum("fragments" in r for r in data), sum(1 for i in range(messages) if i % 3 == 0), "messages in pieces")
+        # Each message comes back, so each body is there twice; compressed ones as they were before.
+        texts = collections.Counter(r["body"] for r in data if r["method"] == "TEXT")
+        check_equal(texts, {"message %d " % i * (1 + i % 50): 2 for i in range(messages) if i % 4}, "texts")
+        sizes = sorted(len(base64.b64decode(r["body_b64"])) for r in data if r["method"] == "BINARY")
+        check_equal(sizes, sorted(256 * (1 + i) for i in range(messages) if i % 4 == 0 for _ in "12"), "bytes of binary messages")
     return "%d messages" % len(mine)
 
 
@@ -474,3 +480,41 @@ def every_amqp_method_has_the_answer_that_the_client_had():
         sizes = [r["request"]["body_bytes"] for r in records if r["request"]["method"] == "basic.publish"][:40]
         check_equal(sizes, [number * 500 for number in range(40)], "sizes of what was published")
         return "%d records" % len(records)
+
+
+# ---------------------------------------------------------------- bodies
+
+
+def fetch(lab, *words, urls):
+    outputs = [word for url in urls for word in ("-o", "/dev/null", url)]
+    lab.run("client", "curl", "-s", "-S", *words, *outputs, timeout=TIMEOUT)
+
+
+@test
+def encoded_bodies_are_told_as_they_were_before():
+    """Each coding, alone and one in the other, chunked and not; what is too large is cut; a bomb costs the limit."""
+    import content_server
+
+    need("curl")
+    if subprocess.run(["/usr/bin/python3", "-c", "import brotli, zstandard"], stderr=subprocess.DEVNULL).returncode != 0:
+        raise support.Skip("needs python3-brotli and python3-zstandard")
+    server = ("/usr/bin/python3", os.path.join(support.HERE, "content_server.py"), "8080")
+    paths = ["/%s/%d" % (coding, size) for coding in ("gzip", "deflate", "raw", "br", "zstd", "gzip,br", "zstd,gzip")
+             for size in (1, 999, 1000, 5000, 30000)]
+    with Lab() as lab, Server(lab, server, 8080):
+        with capture(lab, "af_packet", "--body-limit", "10000") as live:
+            fetch(lab, urls=["http://%s:8080%s" % (ADDRESS, path) for path in paths + ["/bomb"]])
+            fetch(lab, "-H", "Content-Type: application/json", "-d", '{"query":"mutation M { a }"}',
+                  urls=["http://%s:8080/q" % ADDRESS])
+            run = without_loss(live.end())
+    found = {r["request"]["target"]: r for r in run.pairs if r["proto"] == "http"}
+    check_equal(len(found), len(paths) + 2, "pairs")
+    for path in paths:
+        size = int(path.split("/")[-1])
+        response, cut = found[path]["response"], size > 10000
+        check_equal(response.get("body"), content_server.text(size)[:10000].decode(), "body of " + path)
+        check_equal(response["decoded_bytes"], min(size, 10000), "decoded bytes of " + path)
+        check_equal(found[path].get("flags", []), ["body_cut"] if cut else [], "flags of " + path)
+    check_equal(found["/bomb"]["response"]["decoded_bytes"], 10000, "decoded bytes of the bomb")
+    check_equal(found["/q"]["request"].get("graphql_operation"), "M", "operation of GraphQL")
+    return "%d bodies" % len(paths)

@@ -706,6 +706,26 @@ uint64_t message_body_bytes(const struct message *m)
 	return m == NULL ? 0 : m->body_bytes;
 }
 
+void message_encoding(struct message *m, struct slice codings)
+{
+	size_t n;
+
+	if (m == NULL)
+		return;
+	MUST(!m->ended);
+	n = strlen(m->encoding);
+	snprintf(m->encoding + n, sizeof(m->encoding) - n, "%s%.*s", n > 0 ? "," : "",
+		 (int)codings.bytes, (const char *)codings.at);
+}
+
+void message_inflate(struct message *m, struct inflate_window *window)
+{
+	if (m == NULL)
+		return;
+	MUST(!m->ended && m->body_bytes == 0);
+	m->window = window;
+}
+
 void message_mask(struct message *m, const uint8_t key[4])
 {
 	for (uint64_t i = 0; m != NULL && i < sizeof(m->mask); i++)

@@ -43,14 +43,16 @@ struct message {
 	uint32_t again;     /* a request: times it was repeated */
 	uint8_t *kept;      /* by message_keep() */
 	size_t kept_bytes, keep_bytes;
+	char encoding[64];             /* by message_encoding() */
+	struct inflate_window *window; /* by message_inflate() */
 	uint8_t mask[4];       /* by message_mask(): body byte i is XORed with mask[i & 3] */
 	struct slice told[16]; /* first values by field, copies: those below 16 */
 	const struct dissector *proto; /* by message_proto(); NULL: the connection's */
 	bool closed;                   /* a request: conn_request_close() */
-	uint64_t number;    /* of a request on its connection, from 0 */
-	bool answered;      /* a request: a response has taken it, or it gets none */
-	int64_t answers;    /* a response: number of its request, -1: orphan */
-	char *fields;       /* "method=GET target=/ (Host: a)", what is not printable as \xhh */
+	uint64_t number;               /* of a request on its connection, from 0 */
+	bool answered;                 /* a request: a response has taken it, or it gets none */
+	int64_t answers;               /* a response: number of its request, -1: orphan */
+	char *fields; /* "method=GET target=/ (Host: a)", what is not printable as \xhh */
 	size_t fields_bytes, fields_room;
 };
 
@@ -80,12 +82,12 @@ struct conn {
 	size_t taken_bytes;
 	struct message *first, *last;
 	uint64_t requests;
-	bool lost;       /* a gap: which request comes next cannot be told */
-	bool opaque;     /* after conn_become() */
-	char become[64]; /* its name; "" for NULL, "?" for "" */
+	bool lost;                   /* a gap: which request comes next cannot be told */
+	bool opaque;                 /* after conn_become() */
+	char become[64];             /* its name; "" for NULL, "?" for "" */
 	uint8_t hands[HANDED_BYTES]; /* what is handed over with it */
 	size_t hands_bytes;
-	uint64_t feeds;  /* calls of feed() so far */
+	uint64_t feeds; /* calls of feed() so far */
 	uint64_t opaque_bytes;
 };
 

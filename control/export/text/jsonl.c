@@ -2,8 +2,8 @@
  *
  *     envelope   type outcome why proto version ts latency_ns conn index stream client server vlan
  *                outer iface frames run worker seq error flags
- *     request    method target head_bytes body_bytes duration_ns, the protocol's own fields, body
- *     response   code   head_bytes body_bytes duration_ns, the protocol's own fields, body
+ *     request    method target head_bytes body_bytes duration_ns, the protocol's own fields, decoded_bytes, body
+ *     response   code   head_bytes body_bytes duration_ns, the protocol's own fields, decoded_bytes, body
  *
  * Text that is not valid UTF-8 shows U+FFFD for each bad byte, and `<key>_b64` follows with
  * the exact bytes; a pair gets its value's base64 as a third element, and its name's as a
@@ -45,7 +45,7 @@ struct protocol {
 struct text {
 	struct json_clock clock;
 	uint32_t protocol_count;
-	struct key method, target, code, body, version;
+	struct key method, target, code, body, decoded, version;
 	struct protocol protocol[];
 };
 
@@ -103,6 +103,7 @@ static int jsonl_open(struct text **ret)
 	key_init(&t->target, "target", FIELD_TEXT);
 	key_init(&t->code, "code", FIELD_TEXT);
 	key_init(&t->body, "body", FIELD_TEXT);
+	key_init(&t->decoded, "decoded_bytes", FIELD_NUMBER);
 	key_init(&t->version, "version", FIELD_TEXT);
 	t->protocol_count = dissector_count;
 	for (uint32_t i = 0; i < dissector_count; i++)
@@ -303,6 +304,7 @@ static char *put_message(char *at, const struct text *t, const struct record *r,
 	at = json_number(json_literal(at, ",\"duration_ns\":"), m->duration_ns);
 	*at++ = ',';
 	at = put_own(at, &t->protocol[m->proto], r, part, found);
+	at = put_field_number(at, &t->decoded, found->first[FIELD_DECODED]);
 	at = put_body(at, &t->body, found->first[FIELD_BODY]);
 	return close_with(at, '}');
 }

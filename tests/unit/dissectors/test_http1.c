@@ -378,6 +378,16 @@ static void what_may_not_be_graphql_is_not_told(void **state)
 	assert_null(strstr(fake_message(&c, SIDE_A, 0)->fields, "graphql_"));
 }
 
+static void the_host_is_told_how_a_body_is_encoded(void **state)
+{
+	(void)state;
+	fake_say(&c, SIDE_A, "GET / HTTP/1.1\r\n\r\n");
+	fake_say(&c, SIDE_B,
+		 "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\ncontent-encoding: br , zstd\r\n"
+		 "Content-Length: 1\r\n\r\nx");
+	assert_string_equal(fake_message(&c, SIDE_B, 0)->encoding, "gzip,br , zstd");
+}
+
 static void h2c_is_http2(void **state)
 {
 	(void)state;
@@ -1210,6 +1220,7 @@ int main(void)
 		TEST(what_nobody_asked_for_hands_over_nothing),
 		TEST(the_operation_of_graphql_is_told),
 		TEST(what_may_not_be_graphql_is_not_told),
+		TEST(the_host_is_told_how_a_body_is_encoded),
 		TEST(h2c_is_http2),
 		TEST(an_upgrade_that_is_refused_changes_nothing),
 		TEST(a_client_waits_for_the_answer_to_its_upgrade_only_so_long),

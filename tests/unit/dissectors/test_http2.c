@@ -317,6 +317,17 @@ static void the_operation_of_graphql_is_told(void **state)
 		strstr(expect(SIDE_A, 3, "POST")->fields, "graphql_type")); /* without END_STREAM */
 }
 
+static void the_host_is_told_how_a_body_is_encoded(void **state)
+{
+	(void)state;
+	put_headers(&client, 1, F_END_STREAM, GET);
+	put_headers(&server, 1, F_END_STREAM, OK "content-encoding: gzip\ncontent-encoding: br\n");
+	say_client();
+	say_server();
+	assert_string_equal(fake_message(&c, SIDE_B, 0)->encoding, "gzip,br");
+	assert_string_equal(fake_message(&c, SIDE_A, 0)->encoding, "");
+}
+
 static void an_extended_connect_names_its_protocol(void **state)
 {
 	(void)state;
@@ -596,6 +607,7 @@ int main(void)
 		TEST(goaway_says_which_will_not_be_answered),
 		TEST(a_push_is_one_message_of_the_server),
 		TEST(the_operation_of_graphql_is_told),
+		TEST(the_host_is_told_how_a_body_is_encoded),
 		TEST(an_extended_connect_names_its_protocol),
 		TEST(the_table_follows_what_was_acknowledged),
 		TEST(who_joins_late_is_told_what_is_certain),

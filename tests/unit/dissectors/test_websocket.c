@@ -242,6 +242,34 @@ static void what_permessage_deflate_has_compressed_is_said_to_be(void **state)
 	expect(SIDE_B, 2, "method=TEXT target=/", 0);
 }
 
+static void compressed_messages_of_a_side_share_its_window(void **state)
+{
+	const struct inflate_window *w;
+
+	(void)state;
+	reopen("/", NULL, "permessage-deflate; client_no_context_takeover");
+	for (int side = 0; side < 2; side++) {
+		text((enum side)side, 0xc1, "one");
+		text((enum side)side, 0x89, "");
+		text((enum side)side, 0xc1, "two");
+		flush((enum side)side);
+		w = fake_message(&c, (enum side)side, 0)->window;
+		assert_non_null(w);
+		assert_true(w == fake_message(&c, (enum side)side, 2)->window);
+		assert_null(fake_message(&c, (enum side)side, 1)->window);
+		assert_true((w->at != NULL) == (side == SIDE_B));
+		assert_false(w->lost);
+	}
+	assert_true(fake_message(&c, SIDE_A, 0)->window != fake_message(&c, SIDE_B, 0)->window);
+	/* A message that is torn cannot be decoded, and the window is not what it should be. */
+	for (int side = 0; side < 2; side++) {
+		text((enum side)side, 0x41, "begun");
+		text((enum side)side, 0xc1, "another");
+		flush((enum side)side);
+		assert_true(fake_message(&c, (enum side)side, 4)->window->lost == (side == SIDE_B));
+	}
+}
+
 static void extensions_that_are_not_known_may_use_every_bit(void **state)
 {
 	static const char *const agreed[] = { "permessage-deflate, x-other",
@@ -548,6 +576,7 @@ int main(void)
 		TEST(control_frames_come_between_the_pieces_of_a_message),
 		TEST(a_close_says_its_code_and_reason),
 		TEST(what_permessage_deflate_has_compressed_is_said_to_be),
+		TEST(compressed_messages_of_a_side_share_its_window),
 		TEST(extensions_that_are_not_known_may_use_every_bit),
 		TEST(lengths_of_every_form_are_stepped_over),
 		TEST(a_path_that_was_too_long_is_flagged),

@@ -36,10 +36,13 @@ static struct {
 	const struct dissector *inner[2]; /* message_proto() of each side */
 	uint32_t keep_bytes;              /* message_keep() */
 	bool head_is_body;                /* message_body() of its first three bytes */
-	const char *mask;                 /* message_mask() before its body */
-	uint64_t passed;                  /* message_body_bytes() at the end */
-	char told[64];                    /* message_told() of the target */
-	char kept[64];                    /* message_kept() at the end */
+	const char *encoding;             /* message_encoding() */
+	struct inflate_window *window;    /* message_inflate() of the response */
+	bool wants_decoded;
+	const char *mask; /* message_mask() before its body */
+	uint64_t passed;  /* message_body_bytes() at the end */
+	char told[64];    /* message_told() of the target */
+	char kept[64];    /* message_kept() at the end */
 } post;
 
 static uint8_t filler[2 << 20];
@@ -117,12 +120,18 @@ static size_t feed(struct conn *c, enum side side, struct slice in)
 	ask_and_flag(c, side, m);
 	if (post.head_is_body)
 		message_body(m, slice_of(in.at, 3));
+	post.wants_decoded = message_wants(m, FIELD_DECODED);
+	if (post.encoding != NULL && side == SIDE_B)
+		message_encoding(m, slice_of(post.encoding, strlen(post.encoding)));
+	if (post.window != NULL && side == SIDE_B)
+		message_inflate(m, post.window);
 	if (post.mask != NULL)
 		message_mask(m, (const uint8_t *)post.mask);
 	if (side == SIDE_A) {
 		struct slice told = message_told(m, FIELD_TARGET);
 
-		snprintf(post.told, sizeof(post.told), "%.*s", (int)told.bytes, (const char *)told.at);
+		snprintf(post.told, sizeof(post.told), "%.*s", (int)told.bytes,
+			 (const char *)told.at);
 		assert_null(message_told(m, FIELD_METHOD).at);
 	}
 	if (body > 0) {
@@ -672,6 +681,8 @@ static void a_message_that_is_not_there_may_be_passed_anywhere(void **state)
 	message_stream(NULL, 1);
 	message_keep(NULL, 1);
 	message_mask(NULL, filler);
+	message_encoding(NULL, some);
+	message_inflate(NULL, NULL);
 	assert_int_equal(message_body_bytes(NULL), 0);
 	assert_int_equal(message_told(NULL, FIELD_TARGET).bytes, 0);
 	message_body(NULL, some);
@@ -811,6 +822,177 @@ static void a_masked_body_is_kept_unmasked(void **state)
 	assert_string_equal(post.told, "one");
 }
 
+/* ---- encoded bodies ---- */
+
+/* "hello, hello, hello" by gzip, and that by gzip again. */
+static const uint8_t once[] = { 0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03,
+				0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xd7, 0x51, 0xc8, 0x40, 0xa2,
+				0x00, 0x9f, 0xa1, 0xca, 0x09, 0x13, 0x00, 0x00, 0x00 };
+static const uint8_t twice[] = { 0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03,
+				 0x93, 0xef, 0xe6, 0x60, 0x00, 0x01, 0x26, 0xe6, 0xd3, 0x1e,
+				 0x67, 0x4f, 0x9e, 0xbc, 0x1e, 0x78, 0xc2, 0x61, 0x11, 0xc3,
+				 0xfc, 0x85, 0xa7, 0x38, 0x85, 0x81, 0x82, 0x00, 0xf2, 0x5e,
+				 0xa1, 0x25, 0x1d, 0x00, 0x00, 0x00 };
+
+/* A response whose body has `whole` bytes, of which some come. */
+static void say_encoded(struct rig *r, const uint8_t *body, size_t bytes, size_t whole)
+{
+	uint8_t text[400];
+	int n = snprintf((char *)text, sizeof(text), "200\n%zu\n\n", whole);
+
+	C("one\n\n");
+	memcpy(text + n, body, bytes);
+	rig_send(r, SIDE_B, text, (uint32_t)n + (uint32_t)bytes);
+}
+
+static uint64_t decoded_of(const struct record *rec)
+{
+	const struct record_field *f = field_of(rec, RECORD_RESPONSE, FIELD_DECODED);
+	uint64_t v = UINT64_MAX;
+
+	if (f != NULL)
+		memcpy(&v, f->data, sizeof(v));
+	return v;
+}
+
+static void open_for_encoding(struct rig *r, uint32_t limit, const char *encoding, bool decode)
+{
+	struct host_settings s = settings();
+
+	s.body_limit_bytes = limit;
+	s.decode_bodies = decode;
+	open_with(r, &s);
+	post.encoding = encoding;
+}
+
+static void an_encoded_body_is_told_as_it_was_before(void **state)
+{
+	static const char *const codings[] = { "gzip", "GZip", " identity, x-gzip\t",
+					       "identity,gzip," };
+	struct rig *r = *state;
+	const struct record *rec;
+
+	for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++) {
+		if (i == 0)
+			open_for_encoding(r, 100, codings[i], true);
+		post.encoding = codings[i];
+		say_encoded(r, once, sizeof(once), sizeof(once));
+		assert_true(post.wants_decoded);
+		rec = hear(r);
+		assert_body(rec, "hello, hello, hello");
+		assert_true(decoded_of(rec) == 19);
+		assert_int_equal(rec->response.body_bytes, sizeof(once));
+		assert_int_equal(rec->flags, 0);
+	}
+	post.encoding = "gzip, gzip";
+	say_encoded(r, twice, sizeof(twice), sizeof(twice));
+	assert_body(hear(r), "hello, hello, hello");
+}
+
+static void a_body_stays_as_it_is_where_nobody_can_or_shall_decode_it(void **state)
+{
+	static const char *const codings[] = { "compress", "gzip, aes128gcm", "x",
+					       "gzip,gzip,gzip,gzip,gzip" };
+	struct rig *r = *state;
+	const struct record *rec;
+
+	open_for_encoding(r, 100, "gzip", false);
+	for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]) + 1; i++) {
+		say_encoded(r, once, sizeof(once), sizeof(once));
+		rec = hear(r);
+		assert_true(decoded_of(rec) == UINT64_MAX);
+		assert_memory_equal(field_of(rec, RECORD_RESPONSE, FIELD_BODY)->data, once,
+				    sizeof(once));
+		assert_int_equal(rec->flags, 0);
+		/* from now on they would be decoded */
+		r->host.settings.decode_bodies = true;
+		post.encoding = codings[i % 4];
+	}
+}
+
+static void what_becomes_of_a_body_is_cut_at_the_limit(void **state)
+{
+	struct rig *r = *state;
+	const struct record *rec;
+
+	open_for_encoding(r, 10, "gzip", true);
+	say_encoded(r, once, sizeof(once), sizeof(once));
+	rec = hear(r); /* ten bytes are the header of gzip */
+	assert_true(decoded_of(rec) == UINT64_MAX);
+	assert_int_equal(rec->flags, FLAG_body_cut);
+	r->host.settings.body_limit_bytes = 18;
+	say_encoded(r, once, sizeof(once), sizeof(once));
+	rec = hear(r);
+	assert_true(decoded_of(rec) > 0 && decoded_of(rec) < 19);
+	assert_memory_equal(field_of(rec, RECORD_RESPONSE, FIELD_BODY)->data, "hello, hello, hello",
+			    decoded_of(rec));
+	assert_int_equal(rec->flags, FLAG_body_cut);
+}
+
+static void a_broken_body_is_an_anomaly(void **state)
+{
+	struct rig *r = *state;
+	const struct record *rec;
+	uint8_t body[sizeof(once)];
+
+	open_for_encoding(r, 100, "gzip", true);
+	memcpy(body, once, sizeof(once));
+	body[sizeof(once) - 6] ^= 1; /* the check sum: the text was there before */
+	say_encoded(r, body, sizeof(body), sizeof(body));
+	rec = hear(r);
+	assert_body(rec, "hello, hello, hello");
+	assert_int_equal(rec->flags, FLAG_anomaly);
+	say_encoded(r, (const uint8_t *)"<html>", 6, 6);
+	rec = hear(r);
+	assert_body(rec, "<html>");
+	assert_true(decoded_of(rec) == UINT64_MAX);
+	assert_int_equal(rec->flags, FLAG_anomaly);
+}
+
+static void a_body_with_a_hole_is_not_decoded(void **state)
+{
+	struct rig *r = *state;
+	const struct record *rec;
+
+	open_for_encoding(r, 100, "gzip", true);
+	say_encoded(r, once, 15, sizeof(once));
+	rig_lose(r, SIDE_B, 4);
+	rig_send(r, SIDE_B, once + 19, sizeof(once) - 19);
+	rig_send(r, SIDE_A, NULL, 0);
+	bench_later(&r->b, 30000000);
+	rec = hear(r);
+	assert_true(decoded_of(rec) == UINT64_MAX);
+	assert_int_equal(rec->flags, FLAG_gap_in_body);
+}
+
+/* RFC 7692 7.2.3.1, 7.2.3.2: the second one refers to the first. */
+static void messages_of_permessage_deflate_share_a_window(void **state)
+{
+	static const uint8_t first[] = { 0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00 };
+	static const uint8_t again[] = { 0xf2, 0x00, 0x11, 0x00, 0x00 };
+	static uint8_t memory[INFLATE_WINDOW_BYTES];
+	struct inflate_window w = { .at = memory };
+	struct rig *r = *state;
+	const struct record *rec;
+
+	open_for_encoding(r, 5, NULL, true); /* less than the message has on the wire */
+	post.window = &w;
+	say_encoded(r, first, sizeof(first), sizeof(first));
+	rec = hear(r);
+	assert_body(rec, "Hello");
+	assert_int_equal(rec->flags, 0);
+	say_encoded(r, again, sizeof(again), sizeof(again));
+	assert_body(hear(r), "Hello");
+	/* One that is not whole takes the window with it. */
+	say_encoded(r, again, 2, sizeof(again));
+	rig_lose(r, SIDE_B, 3);
+	say_encoded(r, again, sizeof(again), sizeof(again));
+	bench_later(&r->b, 30000000);
+	hear(r);
+	assert_true(w.lost);
+	assert_true(decoded_of(hear(r)) == UINT64_MAX);
+}
+
 static void a_body_that_its_side_ends_has_fewer_bytes_than_were_skipped(void **state)
 {
 	struct rig *r = *state;
@@ -856,6 +1038,12 @@ int main(void)
 		T(without_a_limit_nothing_of_what_was_kept_is_told),
 		T(bytes_that_were_read_may_be_body_too),
 		T(a_masked_body_is_kept_unmasked),
+		T(an_encoded_body_is_told_as_it_was_before),
+		T(a_body_stays_as_it_is_where_nobody_can_or_shall_decode_it),
+		T(what_becomes_of_a_body_is_cut_at_the_limit),
+		T(a_broken_body_is_an_anomaly),
+		T(a_body_with_a_hole_is_not_decoded),
+		T(messages_of_permessage_deflate_share_a_window),
 		T(a_body_that_its_side_ends_has_fewer_bytes_than_were_skipped),
 		T(a_message_that_is_not_there_may_be_passed_anywhere),
 	};

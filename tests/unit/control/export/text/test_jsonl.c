@@ -262,6 +262,18 @@ static void a_body_is_text_or_base64_and_never_both(void **state)
 	assert_null(strstr(line, "\"body\""));
 }
 
+static void a_body_that_was_decoded_has_its_size_before_it(void **state)
+{
+	static struct made m;
+
+	(void)state;
+	made_begin(&m);
+	made_text(&m, FIELD_BODY, "ab");
+	made_number(&m, FIELD_DECODED, 2);
+	assert_non_null(
+		strstr(tell(&m), "\"duration_ns\":0,\"decoded_bytes\":2,\"body\":\"ab\"}}\n"));
+}
+
 static void no_number_above_2_to_the_53_is_a_number(void **state)
 {
 	static struct made m;
@@ -407,6 +419,7 @@ int main(void)
 		cmocka_unit_test(every_flag_outcome_and_reason_has_its_word),
 		cmocka_unit_test(text_that_is_no_utf8_comes_with_its_exact_bytes),
 		cmocka_unit_test(a_body_is_text_or_base64_and_never_both),
+		cmocka_unit_test(a_body_that_was_decoded_has_its_size_before_it),
 		cmocka_unit_test(no_number_above_2_to_the_53_is_a_number),
 		cmocka_unit_test(what_the_table_does_not_know_is_left_out),
 		cmocka_unit_test(a_key_given_twice_appears_once),
