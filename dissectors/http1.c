@@ -835,9 +835,11 @@ static bool begin_response(struct reader *r, const uint8_t *at, const struct sta
 	goes_on = s->status == 101 && (s->note & NOTE_H2C) != 0;
 	if (s->interim || goes_on)
 		open.kind = MESSAGE_INTERIM;
-	s->m = message_begin(r->c, r->side, at, open);
-	if (goes_on)
+	if (goes_on) {
 		conn_request_key(r->c, r->side, at, 0, H2C_STREAM);
+		open.key = H2C_STREAM;
+	}
+	s->m = message_begin(r->c, r->side, at, open);
 	message_text(s->m, FIELD_CODE, l->code);
 	message_text(s->m, FIELD_VERSION, l->version);
 	if (l->reason.bytes > 0)

@@ -396,6 +396,7 @@ static void h2c_is_http2(void **state)
 	assert_string_equal(c.become, "http2");
 	/* RFC 7540 3.2: stream 1 answers. */
 	assert_int_equal(fake_message(&c, SIDE_B, 0)->kind, MESSAGE_INTERIM);
+	assert_int_equal(fake_message(&c, SIDE_B, 0)->key, 1);
 	assert_int_equal(fake_message(&c, SIDE_A, 0)->key, 1);
 	assert_false(fake_message(&c, SIDE_A, 0)->answered);
 }
