@@ -50,16 +50,41 @@ def http_record(record):
 # ---------------------------------------------------------------- http2
 
 
+# A call of gRPC is a record of its own protocol: the path and the status of gRPC are compared, and that its method is the path.
+
+
 def http2_row(request, response, extra):
+    words = extra.split(" ")
+    if words[-1] == "grpc":
+        status = [word for word in words if word.startswith("grpc-status=")]
+        return request.replace("POST ", "grpc ", 1), status[0] if status else "-"
     return request.replace("(push)", ""), response
 
 
 def http2_record(record):
-    request = support.request_text(record)
-    if request != "-":
-        request += " host=" + (text(record["request"], "authority") or text(record["request"], "host"))
-    response = record.get("response")
-    return request, (response.get("status") or response.get("code", "-")) if response else "-"
+    request, response = record.get("request"), record.get("response")
+    told = support.request_text(record)
+    if record["proto"] == "grpc" and request:
+        path = text(request, "target")
+        told = "grpc " + (path if path == "/" + text(request, "method") else told)
+    if request:
+        told += " host=" + text(request, "host")
+    if not response or "code" not in response:
+        return told, "-"
+    return told, ("grpc-status=" if record["proto"] == "grpc" else "") + response["code"]
+
+
+def upgrades_apart(records):
+    """The request that upgrades to HTTP/2 is answered there, on stream 1. Verdicts call the 101 its answer, and the real one nobody's."""
+    made = []
+    for record in records:
+        interim = record.get("response", {}).get("interim", [])
+        if record["proto"] == "http" and record.get("stream") == 1 and interim[-1:] == ["101"]:
+            made.append(dict(record, response={"code": "101"}))
+            made.append({k: v for k, v in dict(record, proto="http2", outcome="orphan").items() if k != "request"})
+        else:
+            made.append(record)
+    return made
 
 
 # ---------------------------------------------------------------- dns
@@ -234,7 +259,7 @@ def of_verdict(protocol, rows):
 
 def of_records(protocol, records):
     rows, ordinals = [], collections.Counter()
-    for group in support.by_connection([r for r in records if r["proto"] in protocol.protos]):
+    for group in support.by_connection([r for r in upgrades_apart(records) if r["proto"] in protocol.protos]):
         ends = support.endpoint(group[0]["client"]), support.endpoint(group[0]["server"])
         conn = ordinals[ends]
         ordinals[ends] += 1
