@@ -222,6 +222,7 @@ static void a_close_says_its_code_and_reason(void **state)
 	assert_int_equal(fake_message(&c, SIDE_A, 0)->body_bytes, 5);
 	assert_true(fake_message(&c, SIDE_A, 0)->body_hash == hash_of("\x03\xe8"
 								      "bye"));
+	free_conn(state);
 	open_conn(state);
 	text(SIDE_B, 0x88, "");
 	flush(SIDE_B);
