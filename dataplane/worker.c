@@ -514,6 +514,14 @@ static void part_from_others(struct worker *w)
 			"one is left");
 }
 
+/* Every worker has seen the time of the last packet, whoever's it was: what was due by then happens,
+ * also where no packet of its own has come since. */
+static void let_time_catch_up(struct worker *w)
+{
+	if (w->reassembly.due_ns <= w->clock.now_ns)
+		reassembly_timers(&w->reassembly);
+}
+
 /* The name is what `top -H` shows. */
 static void settle(const struct worker *w)
 {
@@ -540,6 +548,7 @@ void *worker_run(void *worker)
 	atomic_store_explicit(&w->door->ending, true, memory_order_relaxed);
 	take_the_rest(w);
 	part_from_others(w);
+	let_time_catch_up(w);
 	flow_close_all(&w->flow, WHY_capture_ended);
 	report_sources(w);
 	publish(w);

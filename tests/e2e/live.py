@@ -248,6 +248,25 @@ def a_worker_that_stands_still_costs_packets_by_name():
         return "%d handed over, %d lost for want of room" % (handed(run, "handed_out"), full)
 
 
+@test_alone
+def a_stop_under_load_leaves_nothing_between_the_workers():
+    """Both give and take all the time, to the last packet; with small rings what finds no room is lost by name."""
+    said = []
+    for ring in ("64KiB", "2MiB"):
+        with Lab() as lab, capture(lab, "af_packet", "--workers", 2, "--force-handoff", "1/1", "--handoff-ring", ring) as live:
+            with lab.begin_sending(*synth(1000000), "--rate", "100k") as sender:
+                until(lambda: live.received() > 20000, 20, "traffic")
+                begun = time.monotonic()
+                run = live.end()
+                seconds = time.monotonic() - begun
+                check(sender.running(), "the sender had ended before the stop, so nothing is shown")
+        check(seconds < support.patience(5), "the end took %.1f s" % seconds)
+        check(handed(run, "handed_out") > 1000, "next to nothing was handed over")
+        check_equal(handed(run, "handed_in"), handed(run, "handed_out"), "packets handed in, of those handed out")
+        said.append("%s: %d handed over, %d without room" % (ring, handed(run, "handed_out"), handed(run, "handoff_full")))
+    return "; ".join(said)
+
+
 # ---------------------------------------------------------------- what is captured
 
 

@@ -150,13 +150,21 @@ def paired(run, wanted=12):
 
 
 def the_same_for_any_number_of_workers(frames, *options):
+    """And when some packets, or all, are received by the wrong one."""
     with Folder() as folder:
         path = folder.file("a.pcap", packets.capture(frames))
-        runs = [read(path, options=("--workers", n, *options)).check_status(support.DONE).check_closed() for n in (1, 2, 4)]
-    for run in runs[1:]:
-        check_equal(without_worker(run), without_worker(runs[0]), "records")
-        check_equal(run.ledger.count("packets:received"), runs[0].ledger.count("packets:received"), "packets received")
-    return runs[0]
+        first = read(path, options=("--workers", 1, *options)).check_status(support.DONE).check_closed()
+        for workers, forced in ((2, None), (4, None), (2, "1/1"), (4, "1/3")):
+            force = ("--force-handoff", forced) if forced else ()
+            run = read(path, options=("--workers", workers, *force, *options)).check_status(support.DONE).check_closed()
+            what = "with %d workers, forced %s" % (workers, forced)
+            check_equal(without_worker(run), without_worker(first), "records " + what)
+            for counter in ("received", "duplicate", "fragment_kept", "datagrams_completed"):
+                check_equal(run.ledger.count("packets:" + counter), first.ledger.count("packets:" + counter),
+                            "packets %s %s" % (counter, what))
+            check_equal(run.ledger.count("packets:handed_in"), run.ledger.count("packets:handed_out"), "handed in " + what)
+            check(forced is None or run.ledger.count("packets:handed_out") > 0, "nothing was handed over " + what)
+    return first
 
 
 # ---------------------------------------------------------------- one tunnel, and several
@@ -388,9 +396,9 @@ def numbered(frames):
     return [f[:18] + struct.pack("!H", n + 1) + f[20:] for n, f in enumerate(frames)]
 
 
-def both_sides():
+def both_sides(group=0):
     frames = []
-    for frame in numbered(exchange()):
+    for frame in numbered(packets.conversation(connections=3, requests=4, body_bytes=200, number_from=3 * group)):
         frames += [frame, routed(frame)]
     return frames
 
@@ -401,6 +409,20 @@ def second_copies_are_taken_out_and_counted():
     paired(run)
     check_equal(run.ledger.count("packets:duplicate"), len(exchange()), "copies")
     check_equal(run.ledger.count("payload:duplicate"), 0, "duplicate bytes that reassembly saw")
+
+
+@support.test_alone
+def copies_that_come_to_two_workers_meet():
+    frames = [f for n in range(8) for f in both_sides(n)]
+    with wire.Lab() as lab, Folder() as folder:
+        path = folder.file("a.pcap", packets.capture(frames))
+        with wire.capture(lab, "af_packet", "--workers", 2, "--force-handoff", "1/2", "--dedup", "500ms") as live:
+            check_equal(lab.send(path, "--rate", 4000)["frames"], len(frames), "frames sent")
+            run = live.end()
+    check_equal(run.ledger.count("packets:handed_in"), run.ledger.count("packets:handed_out"), "packets handed in")
+    check(run.ledger.count("packets:handed_out") > 0, "nothing was handed over")
+    check_equal(run.ledger.count("packets:duplicate"), len(frames) // 2, "copies")
+    paired(run, 8 * 12)
 
 
 @test

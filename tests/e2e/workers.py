@@ -106,6 +106,21 @@ def one_two_and_four_workers_give_the_same_records():
 
 
 @test
+def what_is_due_when_the_last_packet_comes_happens_on_every_worker():
+    """Some requests are never answered, and the time in which they might be is over with a packet of another connection."""
+    made = [packets.Connection(n) for n in range(24)]
+    early = [f for c in made for f in c.open() + c.request(packets.get("/never"))]
+    late = packets.Connection(100).open()
+    with Folder() as folder:
+        capture = packets.capture(early) + b"".join(
+            packets.file_record(f, packets.START_US + 100 * 1_000_000 + n) for n, f in enumerate(late))
+        runs = same_for_any_number(folder.file("a.pcap", capture), "--request-timeout", "60s")
+        check_equal({r["why"] for r in runs[1].pairs}, {"timeout"}, "why there was no answer")
+        check_equal(len(runs[1].pairs), 24, "records")
+        same_when_handed_over(os.path.join(folder.path, "a.pcap"), "--request-timeout", "60s")
+
+
+@test
 def every_worker_gets_a_share():
     with Folder() as folder:
         run = read(folder.file("a.pcap", disturbed_capture()), options=("--workers", 4)).check_closed()
@@ -139,20 +154,44 @@ def records_of_one_connection_are_in_the_order_of_completion():
         check_equal(len(seen), 30, "connections")
 
 
-def real_captures_agree():
-    folder = support.need_captures()
-    paths = [p for p in sorted(glob.glob(os.path.join(folder, "pcaps", "zeek+zeek", "**", "*.pcap*"), recursive=True))
-             if os.path.isfile(p)]
-    for path in paths:
-        try:
-            same_for_any_number(path)
-            same_when_handed_over(path)
-        except support.Failure as why:
-            raise support.Failure("%s: %s" % (os.path.basename(path), why)) from None
-    return "%d captures" % len(paths)
+# ---------------------------------------------------------------- real captures
+
+FOLDERS = ("OISF+suricata-verify", "arkime+arkime", "deepflowio+deepflow", "ntop+nDPI", "the-tcpdump-group+tcpdump",
+           "zeek+zeek", "bulk")
 
 
-add_test("workers", "real_captures_give_the_same_records_for_any_number_of_workers", real_captures_agree)
+def full():
+    return os.environ.get("WEIR_FULL", "") not in ("", "0")
+
+
+def captures_of(name):
+    """Some of them, from everywhere in the folder: as many as there is time for. WEIR_FULL=1: all."""
+    root = os.path.join(support.need_captures(), "pcaps", name)
+    paths = [p for p in sorted(glob.glob(os.path.join(root, "**", "*"), recursive=True))
+             if p.endswith((".pcap", ".pcapng", ".cap")) and os.path.isfile(p)]
+    at_most = len(paths) if full() else 3 if support.sanitized() else 10
+    return [paths[n * len(paths) // at_most] for n in range(at_most)] if len(paths) > at_most else paths
+
+
+def real_captures_agree(name):
+    def the_wrong_worker_and_their_number_change_nothing():
+        paths = captures_of(name)
+        for path in paths:
+            try:
+                if not support.sanitized() or full():
+                    same_for_any_number(path)
+                same_when_handed_over(path)
+                if full():
+                    same_when_handed_over(path, "--dedup", "10ms")
+            except support.Failure as why:
+                raise support.Failure("%s: %s" % (os.path.basename(path), why)) from None
+        return "%d captures" % len(paths)
+
+    return the_wrong_worker_and_their_number_change_nothing
+
+
+for _name in FOLDERS:
+    add_test("workers", "the_wrong_worker_and_their_number_change_nothing " + _name, real_captures_agree(_name))
 
 
 # ---------------------------------------------------------------- --until
