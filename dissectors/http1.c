@@ -528,7 +528,7 @@ static bool take_known_field(struct http_side *s, struct slice name, struct slic
 		s->encoded = true;
 		message_encoding(s->m, value);
 	} else if (IS_WORD(name, "content-type")) {
-		s->graphql = s->response ? GRAPHQL_NONE : (uint8_t)graphql_kind(value);
+		s->graphql = (uint8_t)graphql_kind(value);
 	} else if (IS_WORD(name, "upgrade")) {
 		take_upgrade(s, value);
 	} else if (!s->response && IS_WORD(name, "host")) {
@@ -561,9 +561,9 @@ static void take_field(struct reader *r, struct slice text, bool wanted, bool cu
 		name = trimmed(slice_of(text.at, n));
 	}
 	value = trimmed(slice_after(text, n + 1));
-	/* The names that matter have one of these lengths. */
-	if ((n = name.bytes, n <= 17 && (0x35090u >> n & 1) != 0) && !cut &&
-	    !take_known_field(s, name, value))
+	/* The names that matter have 4, 7, 14, 16 or 17 bytes; of a request, 12 too. */
+	if ((n = name.bytes, n <= 17 && ((s->response ? 0x34090u : 0x35090u) >> n & 1) != 0) &&
+	    !cut && !take_known_field(s, name, value))
 		message_flag(s->m, FLAG_anomaly);
 	if (s->status == 101)
 		take_granted(r, name, value);
