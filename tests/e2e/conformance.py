@@ -7,6 +7,7 @@ import glob
 import os
 import concurrent.futures
 
+import expected  # noqa: F401  (its tests are part of this suite)
 import judged
 import support
 from judged import rows_of, verdicts
@@ -25,7 +26,14 @@ EXCEPTIONS = (
     ("postgresql/http-on-port-5432.pcap", ("pairs",), "it is HTTP on a port of PostgreSQL, by which the verdict went",
      "all"),
     ("fuzz-2006-06-26-2594.pcap", ("pairs of dns",),
-     "bytes were changed at random: the verdict goes by port 53, weir by the shape of the first messages of a flow", "all"),
+     "bytes were changed at random: the verdict goes by port 53, weir by the shape of the first messages of a flow; bytes of a "
+     "name that are no letters are written differently, and what repeats a request differs by a byte",
+     "6-7, 10-11, 16, 21-22, 24-25, 29, 41-43, 101-104, 110-111, 116, 136-137, 139, 145-147, 151, 183-185, 187, 194, "
+     "196-198, 205-206, 208, 211-212, 216, 218-220, 224, 226, 229, 232-233, 236, 239, 241, 243-246, 254, 269, 273, 278-280, "
+     "283-286, 293, 295, 304, 311, 314-316, 320, 322, 324, 331-332, 334, 337-338, 343, 351, 360, 364-365, 371-373, 375, "
+     "382-387, 390-391, 393-394, 398, 408, 414, 418-419, 423-427, 433-434, 437-439, 450, 452, 490-491, 496, 498, 500, "
+     "504-506, 510-513, 517, 522, 525, 528-529, 541, 552, 569, 579, 588-589, 600, 605, 612, 614-615, 618, 623, 634, 636-637, "
+     "641, 644-645, 652, 654, 656, 659-660, 662, 666, 668, 671, 676-679"),
     ("tcp-fastopen-10-syn-data-ignore/input.pcap", ("pairs of tls",),
      "two SYN/ACKs with different numbers: the client's ACK chooses the server's bytes, which the verdict lost", "18 and 25"),
     ("tls-12-amazon-rds.pcap", ("pairs of tls",), "TLS begins inside a connection of MySQL, which weir does not read", "all"),

@@ -102,6 +102,9 @@ def number_of(word, names, prefix):
     return int(word[len(prefix):]) if word.startswith(prefix) and word[len(prefix):].isdigit() else names[word]
 
 
+NETBIOS_NAMES = 137  # weir reads them as DNS, whose form they have; verdicts do not speak of them
+
+
 def dns_row(request, response, extra):
     if "retx=" in extra:
         request += " " + extra[extra.index("retx="):].split()[0]
@@ -257,9 +260,15 @@ def of_verdict(protocol, rows):
     return ranked(made) if protocol.by_connection else without_connections(made)
 
 
+def is_judged(protocol, record):
+    if protocol.name == "dns" and NETBIOS_NAMES in (record["client"]["port"], record["server"]["port"]):
+        return False
+    return record["proto"] in protocol.protos
+
+
 def of_records(protocol, records):
     rows, ordinals = [], collections.Counter()
-    for group in support.by_connection([r for r in upgrades_apart(records) if r["proto"] in protocol.protos]):
+    for group in support.by_connection([r for r in upgrades_apart(records) if is_judged(protocol, r)]):
         ends = support.endpoint(group[0]["client"]), support.endpoint(group[0]["server"])
         conn = ordinals[ends]
         ordinals[ends] += 1
