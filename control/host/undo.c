@@ -30,7 +30,7 @@ struct entry {
 /* open_folder - /run/weir/undo, below the root. With `make` what is missing is made. */
 static int open_folder(const struct host *h, bool make)
 {
-	static const char *const parts[] = { "/run", "/run/weir", "/run/weir/undo" };
+	static const char *const parts[] = { "/run", "/run/weir", "/run/weir/" UNDO_FOLDER };
 	char path[HOST_PATH_BYTES];
 	struct stat s;
 	int fd;

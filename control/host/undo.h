@@ -21,6 +21,9 @@
 
 #include "control/host/change.h"
 
+/* In /run/weir, among the folders of runs, none of which has this name. */
+#define UNDO_FOLDER "undo"
+
 enum { UNDO_OWNER_BYTES = 96, UNDO_JOURNAL_MAX = 1 << 20 };
 
 struct undo {

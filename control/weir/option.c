@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "control/host/undo.h"
 #include "control/weir/address.h"
 #include "control/weir/ini_text.h"
 #include "control/weir/suggest.h"
@@ -566,6 +567,8 @@ static int read_name(const struct option *o, const char *text, struct settings *
 	for (const char *c = text; *c != '\0'; c++)
 		if (!isalnum((unsigned char)*c) && strchr("-_", *c) == NULL)
 			return refuse(err, "must be letters, digits, - and _");
+	if (strcmp(text, UNDO_FOLDER) == 0)
+		return refuse(err, "must be another: there lies the journal of `weir check`");
 	return read_text(o, text, s, err);
 }
 

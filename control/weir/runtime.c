@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/host/undo.h"
+
 /* A run that ends may remove the empty `weir` between the two mkdir() of one that begins. */
 enum { MAKE_TRIES = 16, STALE_AFTER_S = 10, DEPTH = 4 };
 
@@ -107,7 +109,8 @@ static bool reclaim(const char *path)
 	return true;
 }
 
-/* sweep - remove what runs that were killed have left: old, and nobody listens there. */
+/* sweep - remove what runs that were killed have left: old, and nobody listens there. The journal of
+ * what was changed on this machine is no run's. */
 static void sweep(const char *parent)
 {
 	DIR *d = opendir(parent);
@@ -116,7 +119,7 @@ static void sweep(const char *parent)
 	struct stat st;
 
 	while (d != NULL && (e = readdir(d)) != NULL) {
-		if (e->d_name[0] == '.')
+		if (e->d_name[0] == '.' || strcmp(e->d_name, UNDO_FOLDER) == 0)
 			continue;
 		if (snprintf(path, sizeof(path), "%s/%s", parent, e->d_name) >= (int)sizeof(path))
 			continue;

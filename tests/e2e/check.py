@@ -223,6 +223,17 @@ def from_another_network_namespace_an_interface_is_left_and_said():
 
 
 @test
+def a_capture_in_between_takes_nothing_from_undo():
+    with Machine() as m:
+        before = m.state()
+        m.check("-i", "cap0", "--fix")
+        m.run("touch", "-d", "1 hour ago", "/run/weir/undo")  # older than what a killed capture leaves
+        m.run(support.weir_path(), "capture", "--rx", "af_packet:cap0", "--duration", "100ms", "--output", "", "--quiet")
+        m.check("--undo", status=0)
+        check_equal([x for x in m.state() if x not in before], [], "what differs after --undo")
+
+
+@test
 def an_interface_with_an_address_is_left_unless_it_is_named():
     with Machine() as m:
         m.run("ip", "address", "add", "10.9.0.1/24", "dev", "cap0")

@@ -164,6 +164,8 @@ static void a_ring_is_a_power_of_two(void **state)
 	(void)state;
 	assert_int_equal(set("ring", "16M"), 0);
 	refuses("ring", "5M", "4MiB or 8MiB");
+	refuses("name", "tap/0", "letters, digits");
+	refuses("name", "undo", "must be another");
 	assert_true(s->ring_bytes == 16 << 20);
 }
 

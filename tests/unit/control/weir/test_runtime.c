@@ -179,6 +179,20 @@ static void what_killed_runs_left_is_swept_by_the_next(void **state)
 	close(fd);
 }
 
+static void the_journal_of_changes_is_no_run_and_stays(void **state)
+{
+	struct runtime_base where = { .preferred = base, .fallback = base };
+	char journal[256];
+
+	(void)state;
+	assert_int_equal(runtime_make(&where, "before", made, sizeof(made)), 0);
+	(void)snprintf(journal, sizeof(journal), "%s", below_base("weir/undo"));
+	assert_int_equal(mkdir(journal, 0700), 0);
+	make_old(journal);
+	assert_int_equal(runtime_make(&where, "next", made, sizeof(made)), 0);
+	assert_true(exists(journal));
+}
+
 static void a_name_too_long_gets_a_fresh_one(void **state)
 {
 	struct runtime_base where = { .preferred = base, .fallback = base };
@@ -280,6 +294,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_name_in_use_is_refused_and_what_a_killed_run_left_is_taken, make_base,
 			remove_base),
+		cmocka_unit_test_setup_teardown(the_journal_of_changes_is_no_run_and_stays,
+						make_base, remove_base),
 		cmocka_unit_test_setup_teardown(what_killed_runs_left_is_swept_by_the_next,
 						make_base, remove_base),
 		cmocka_unit_test_setup_teardown(a_name_too_long_gets_a_fresh_one, make_base,
