@@ -44,7 +44,7 @@ static void report_pages(const struct host *h, struct report *r, const char *whe
 		report_unreadable(r, path, code);
 	} else if (all == 0) {
 		report(r, LEVEL_INFO,
-		       "%snone of 2 MiB: af_xdp uses normal pages, dpdk needs --no-huge", where);
+		       "%snone of 2 MiB: af_xdp and dpdk use normal pages, which is slower", where);
 		report_fix(r, "sysctl vm.nr_hugepages=64");
 	} else {
 		report(r, LEVEL_OK, "%s%" PRId64 " of 2 MiB, %" PRId64 " free", where, all,

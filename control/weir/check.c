@@ -1,6 +1,7 @@
 /* check - `weir check`: this machine, looked at before the tool is blamed. */
 #include "control/host/check.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +12,12 @@
 #include "control/weir/command.h"
 #include "control/weir/suggest.h"
 #include "control/weir/units.h"
+#include "control/weir/workers.h"
 
 static const char command_name[] = "weir check";
 
-enum { INTERFACES_MAX = 64, WORKERS_MAX = 1024 };
+enum { INTERFACES_MAX = 64 };
+static_assert(SETTINGS_WORKERS_MAX == 64, "--workers says so");
 
 struct check_call {
 	const char *interface[INTERFACES_MAX];
@@ -45,8 +48,12 @@ static int read_workers(const char *value, struct check_call *c)
 {
 	uint64_t v;
 
-	if (units_parse(UNIT_COUNT, value, &v) < 0 || v == 0 || v > WORKERS_MAX)
-		return refuse("--workers: a number from 1 to 1024 is needed");
+	if (strcmp(value, "auto") == 0) {
+		c->workers = workers_most();
+		return 0;
+	}
+	if (units_parse(UNIT_COUNT, value, &v) < 0 || v == 0 || v > SETTINGS_WORKERS_MAX)
+		return refuse("--workers: a number from 1 to 64, or auto, is needed");
 	c->workers = (uint32_t)v;
 	return 0;
 }
@@ -116,7 +123,7 @@ static const struct check_option {
 	const char *help;
 } options[] = {
 	{ "iface",   "IF",   read_interface, "look at this interface (the same: -i IF), again for more (all that are up, without lo)" },
-	{ "workers", "N",    read_workers,   "as many workers as capture will have" },
+	{ "workers", "N",    read_workers,   "as many workers as capture will have, or auto" },
 	{ "cores",   "LIST", read_cores,     "the cores they will run on, such as 2-5,8" },
 	{ "fix",     NULL,   read_fix,       "mend what can be put back exactly; each former value is written down first, in /run/weir/undo" },
 	{ "undo",    NULL,   read_undo,      "put everything back, also what a capture or a check that was killed has left" },

@@ -117,6 +117,18 @@ static uint32_t rx_queues(const char *interface)
 	return count;
 }
 
+uint32_t workers_most(void)
+{
+	static struct settings s; /* without a source; large */
+	char why[WORKERS_TEXT_BYTES];
+	struct cpu_set allowed;
+
+	if (cpu_allowed(&allowed) < 0)
+		return 1;
+	workers_auto(&s, cpu_count(&allowed), cpu_quota(), rx_queues, why);
+	return (uint32_t)s.workers;
+}
+
 int workers_settle(struct settings *s, char why[WORKERS_TEXT_BYTES])
 {
 	struct cpu_set allowed;

@@ -23,6 +23,9 @@ void workers_auto(struct settings *s, uint32_t processors, uint32_t quota,
 int workers_check(const struct settings *s, const struct cpu_set *allowed,
 		  bool (*is_online)(uint32_t cpu), char why[WORKERS_TEXT_BYTES]);
 
+/* workers_most - what auto comes to on this machine where no source takes fewer. */
+uint32_t workers_most(void);
+
 /* workers_settle - both, on this machine; what was chosen is logged.
  * Returns: 0; -EINVAL with `why`. */
 int workers_settle(struct settings *s, char why[WORKERS_TEXT_BYTES]);
