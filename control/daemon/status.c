@@ -160,9 +160,10 @@ static void say_source(uint32_t number, const struct region_port_view *p, FILE *
 		fputs("offered unknown", to);
 	else
 		fprintf(to, "offered %" PRIu64, p->offered);
-	fprintf(to,
-		", received %" PRIu64 ", refused %" PRIu64 ", in flight %" PRIu64 ", lost %" PRIu64,
-		p->received, p->refused, p->in_flight, sources_lost(p));
+	fprintf(to, ", received %" PRIu64 ", refused %" PRIu64, p->received, p->refused);
+	if (p->shunted != 0)
+		fprintf(to, ", shunted %" PRIu64, p->shunted);
+	fprintf(to, ", in flight %" PRIu64 ", lost %" PRIu64, p->in_flight, sources_lost(p));
 	for (unsigned i = 0; i < RX_LOST_COUNT; i++) {
 		if (p->lost[i] == 0)
 			continue;

@@ -138,6 +138,14 @@ static void json_says_the_same_on_one_line(void **state)
 	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
 }
 
+static void what_was_shunted_is_said_where_there_is_any(void **state)
+{
+	(void)state;
+	b->worker[0].port[0].shunted = 7;
+	tell(false);
+	check_has("refused 40, shunted 7, in flight 2, ");
+}
+
 static void what_nobody_counted_is_unknown(void **state)
 {
 	(void)state;
@@ -256,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(people_read_all_of_it),
 		TEST(json_says_the_same_on_one_line),
+		TEST(what_was_shunted_is_said_where_there_is_any),
 		TEST(what_nobody_counted_is_unknown),
 		TEST(a_finished_dataplane_and_a_restart_are_told),
 		TEST(the_fill_of_the_ring_is_what_waits_in_it),
