@@ -290,9 +290,10 @@ static int blame(const struct dpdk_args *a, struct rx_error *err)
 		snprintf(word, sizeof(word), " %.*s ", (int)strcspn(at + 1, "=,"), at + 1);
 		if (strstr(known, word) == NULL)
 			return refuse(err, -EINVAL,
-				      "dpdk:%s: neither the driver nor weir has an option%.78s; "
-				      "the driver's are:%s",
-				      a->name, word, known);
+				      "dpdk:%s: neither the driver nor weir has an option%.*s; the "
+				      "driver's are:%.*s",
+				      a->name, (int)strlen(word) - 1, word, (int)strlen(known) - 1,
+				      known);
 		at = strchr(at + 1, ',');
 	}
 	return 0;
