@@ -6,7 +6,9 @@
  *
  * It is weir's, mode 0700, and weir removes it. When weir was killed and could
  * not, weir-control does it as its last act: whoever finds that its parent is
- * not the one it was started by calls runtime_remove() before it leaves.
+ * not the one it was started by calls runtime_remove() before it leaves. In /run,
+ * which is root's, a control that is somebody else can only empty it; the next
+ * run removes what is older than some seconds and in nobody's use.
  */
 #ifndef CONTROL_WEIR_RUNTIME_H
 #define CONTROL_WEIR_RUNTIME_H
