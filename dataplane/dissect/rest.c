@@ -13,7 +13,7 @@ struct rest {
 	uint8_t why;
 	uint8_t changes;
 	uint8_t sides; /* SIDE_OPAQUE … of side A, and of side B shifted by four */
-	bool midstream;
+	bool midstream, sure;
 };
 static_assert(sizeof(struct rest) <= sizeof(((struct flow *)0)->kept), "it has a place in the flow");
 static_assert(CONN_UNDECIDED == 0, "a zeroed flow has no connection at rest");
@@ -188,6 +188,7 @@ bool conn_rest(struct conn *c)
 		.changes = (uint8_t)c->changes,
 		.sides = (uint8_t)(side_bits(&c->side[0]) | side_bits(&c->side[1]) << SIDE_BITS),
 		.midstream = c->queue.midstream,
+		.sure = c->queue.sure,
 	};
 	conn_free(c);
 	return true;
@@ -226,6 +227,7 @@ struct conn *conn_wake(struct host *h, struct flow *f)
 	c->changes = r.changes;
 	c->queue.requests = r.requests;
 	c->queue.midstream = r.midstream;
+	c->queue.sure = r.sure;
 	side_wake(&c->side[0], r.sides);
 	side_wake(&c->side[1], (uint8_t)(r.sides >> SIDE_BITS));
 	c->dissector->wake(c->state, r.kept);

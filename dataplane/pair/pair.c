@@ -10,6 +10,9 @@
 /* Requests with a key are searched one by one while they are few. */
 enum { KEYED_FEW = 16, KEY_BUCKETS = 256 };
 
+/* Responses of a connection joined in the middle that wait to be told whose they are. */
+enum { HELD_MAX = 64 };
+
 /* ---- messages ---- */
 
 struct message *pair_message(struct pair *p)
@@ -288,11 +291,32 @@ static struct message *find_oldest(const struct pair_queue *q)
 	return m;
 }
 
+/* The oldest request that no held response would take. */
+static struct message *find_next(const struct pair_queue *q)
+{
+	struct message *m = q->first;
+	uint32_t taken = 0;
+
+	while (m != NULL && (m->key != 0 || taken++ < q->held))
+		m = m->next;
+	return m;
+}
+
+/* For whoever must read a response before anybody knows whose it is. */
+static struct message *find_guess(const struct pair_queue *q, uint64_t begin)
+{
+	struct message *m = find_next(q);
+
+	return m != NULL ? m : find_by_offset(q, begin);
+}
+
 static struct message *find(const struct pair_queue *q, uint64_t begin, uint64_t key)
 {
 	if (key != 0)
 		return find_by_key(q, key);
-	return unlikely(is_loose(q)) ? find_by_offset(q, begin) : find_oldest(q);
+	if (unlikely(is_loose(q)))
+		return find_by_offset(q, begin);
+	return likely(q->held == 0) ? find_oldest(q) : find_guess(q, begin);
 }
 
 enum request_known pair_known(const struct pair *p, const struct pair_queue *q, uint64_t begin,
@@ -312,7 +336,7 @@ enum request_known pair_known(const struct pair *p, const struct pair_queue *q, 
 static enum why orphan_why(struct pair_queue *q)
 {
 	if (is_loose(q))
-		return WHY_gap;
+		return unlikely(q->midstream && !q->sure) ? WHY_midstream : WHY_gap;
 	if (q->overflow > 0) {
 		q->overflow--;
 		return WHY_limit;
@@ -334,23 +358,9 @@ static void drop_before(struct pair *p, struct pair_queue *q, const struct messa
 	}
 }
 
-static void begin_response(struct pair *p, struct message *m)
+static void answer(struct pair *p, struct message *request, struct message *m)
 {
-	struct pair_queue *q = m->queue;
-	struct message *request = find(q, m->begin, m->key);
-
-	count(p->counters, responses);
-	p->open_responses++;
-	if (request == NULL) {
-		m->why = (uint8_t)orphan_why(q);
-		return;
-	}
-	if (m->key == 0) {
-		drop_before(p, q, request);
-		q->anchored = request->generation;
-		q->server_loose = false;
-	}
-	queue_remove(q, request);
+	queue_remove(m->queue, request);
 	if ((request->state & MESSAGE_TOLD) != 0) {
 		m->why = request->why;
 		message_free(p, request);
@@ -365,6 +375,159 @@ static void begin_response(struct pair *p, struct message *m)
 	m->partner = request;
 	m->early = (request->state & MESSAGE_ENDED) == 0;
 	request->partner = m;
+}
+
+/* ---- joined in the middle ---- */
+
+static void end_response(struct pair *p, struct message *m);
+
+static void hold(struct pair_queue *q, struct message *m)
+{
+	m->state |= MESSAGE_HELD;
+	m->next = NULL;
+	if (q->held_last == NULL)
+		q->held_first = m;
+	else
+		q->held_last->next = m;
+	q->held_last = m;
+	q->held++;
+}
+
+/* The first held response goes its way: to `request`, or to nobody. */
+static void let_go(struct pair *p, struct pair_queue *q, struct message *request)
+{
+	struct message *m = q->held_first;
+
+	q->held_first = m->next;
+	if (m->next == NULL)
+		q->held_last = NULL;
+	q->held--;
+	m->state &= (uint8_t)~MESSAGE_HELD;
+	m->why = WHY_midstream;
+	if (request != NULL) {
+		m->why = WHY_none;
+		answer(p, request, m);
+	}
+	if ((m->state & MESSAGE_ENDED) != 0)
+		end_response(p, m);
+}
+
+/* Is the request one that a held response may answer? Up to `end` (which is none), or with NULL:
+ * sent before the last of them had been received. */
+static bool is_in_doubt(const struct pair_queue *q, const struct message *m,
+			const struct message *end)
+{
+	return m != NULL && m != end && (end != NULL || m->acked <= q->held_last->begin);
+}
+
+/* No more will be known of the held responses. As many requests as there are of them are theirs;
+ * else nobody can tell whose they are. */
+static void settle(struct pair *p, struct pair_queue *q, const struct message *end)
+{
+	struct message *m, *next;
+	uint32_t requests = 0;
+	bool told;
+
+	for (m = q->first; q->held > 0 && is_in_doubt(q, m, end); m = m->next)
+		requests += m->key == 0;
+	told = requests == q->held;
+	for (m = q->first; q->held > 0 && is_in_doubt(q, m, end); m = next) {
+		next = m->next;
+		if (m->key != 0)
+			continue;
+		if (told)
+			let_go(p, q, m);
+		else
+			queue_drop(p, q, m, WHY_midstream);
+	}
+	while (q->held > 0)
+		let_go(p, q, NULL);
+}
+
+/* Nothing of what has been asked can be told from what was asked before: a new beginning, as after
+ * a gap. */
+static void abandon(struct pair *p, struct pair_queue *q)
+{
+	struct message *m = q->first, *next;
+
+	while (q->held > 0)
+		let_go(p, q, NULL);
+	for (; m != NULL; m = next) {
+		next = m->next;
+		if (m->key == 0)
+			queue_drop(p, q, m, WHY_midstream);
+	}
+	q->overflow = 0;
+	q->server_loose = true;
+}
+
+/* Who sent a request when he had received bytes that are in the capture, and exactly those before
+ * the response, has sent all others with that acknowledgement into the capture too. NULL: nobody,
+ * or not all requests before have got a response. */
+static struct message *find_anchor(const struct pair_queue *q, const struct message *response)
+{
+	struct message *m = q->first;
+	uint32_t before = 0;
+
+	for (; m != NULL && (m->key != 0 || m->acked != response->begin); m = m->next)
+		before += m->key == 0;
+	if (m == NULL || m->acked == 0 || response->acked <= m->begin || before > q->held)
+		return NULL;
+	return m;
+}
+
+/* Returns true if the response goes on as on any other connection. */
+static bool is_certain(struct pair *p, struct message *m)
+{
+	struct pair_queue *q = m->queue;
+	const struct message *request = find(q, m->begin, 0), *anchor;
+
+	m->why = WHY_midstream;
+	if (q->sure || is_loose(q))
+		return request == NULL ||
+		       (m->acked > request->begin && (q->sure || request->acked > 0));
+	anchor = find_anchor(q, m);
+	if (anchor != NULL) {
+		settle(p, q, anchor);
+		return true;
+	}
+	request = find_oldest(q);
+	if (q->overflow > 0 || q->held >= HELD_MAX) {
+		abandon(p, q);
+	} else if (request == NULL || m->acked <= request->begin) {
+		while (q->held > 0)
+			let_go(p, q, NULL);
+	} else {
+		m->why = WHY_none;
+		hold(q, m);
+	}
+	return false;
+}
+
+/* ---- responses ---- */
+
+static void begin_response(struct pair *p, struct message *m)
+{
+	struct pair_queue *q = m->queue;
+	struct message *request;
+
+	count(p->counters, responses);
+	p->open_responses++;
+	if (unlikely(q->midstream) && m->key == 0 && !is_certain(p, m))
+		return;
+	m->why = WHY_none;
+	request = find(q, m->begin, m->key);
+	if (request == NULL) {
+		m->why = (uint8_t)orphan_why(q);
+		return;
+	}
+	if (m->key == 0) {
+		drop_before(p, q, request);
+		q->anchored = request->generation;
+		q->server_loose = false;
+		q->sure = true;
+	}
+	answer(p, request, m);
 }
 
 /* By key nothing can shift, so one that has timed out need not keep its place. */
@@ -449,6 +612,8 @@ static void end_request(struct pair *p, struct message *m)
 
 static void end_response(struct pair *p, struct message *m)
 {
+	if (unlikely((m->state & MESSAGE_HELD) != 0))
+		return;
 	if (m->partner == NULL)
 		tell_orphan(p, m);
 	else if ((m->partner->state & MESSAGE_ENDED) != 0)
@@ -459,7 +624,7 @@ static void end_response(struct pair *p, struct message *m)
 static void end_interim(struct pair *p, struct message *m)
 {
 	struct message *request = m->key != 0 ? find_by_key(m->queue, m->key)
-					      : find_oldest(m->queue);
+					      : find_next(m->queue);
 	const struct record_field *f = (const void *)m->fields;
 
 	count(p->counters, interim);
@@ -503,8 +668,10 @@ void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t o
 	      uint64_t bytes)
 {
 	uint64_t end = offset + bytes;
-	struct message *m = q->first, *next;
+	struct message *m, *next;
 
+	if (unlikely(q->midstream && !q->sure))
+		abandon(p, q);
 	if (!server_side) {
 		q->generation++;
 		return;
@@ -512,7 +679,7 @@ void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t o
 	/* Whoever had received what is missing here asked again later; all others' responses may be
 	 * in it. */
 	q->server_loose = true;
-	for (; m != NULL; m = next) {
+	for (m = q->first; m != NULL; m = next) {
 		next = m->next;
 		if (m->key == 0 && m->acked < end)
 			queue_drop(p, q, m, WHY_gap);
@@ -522,8 +689,11 @@ void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t o
 bool pair_rekey(struct pair *p, struct pair_queue *q, uint64_t begin, uint64_t key,
 		uint64_t new_key)
 {
-	struct message *m = unlikely(p->settings.stop) ? NULL : find(q, begin, key);
+	struct message *m;
 
+	if (unlikely(q->held > 0) && key == 0)
+		settle(p, q, NULL);
+	m = unlikely(p->settings.stop) ? NULL : find(q, begin, key);
 	if (m == NULL)
 		return false;
 	key_leaves(q, m);
@@ -562,6 +732,7 @@ void pair_lost(struct pair *p, struct pair_queue *q, enum message_kind kind, uin
 
 void pair_close(struct pair *p, struct pair_queue *q, enum why why)
 {
+	settle(p, q, NULL);
 	while (q->first != NULL)
 		queue_drop(p, q, q->first, why);
 	arena_give(p->arena, q->by_key, KEY_BUCKETS * sizeof(struct message *));
@@ -576,7 +747,10 @@ uint64_t pair_timers(struct pair *p, uint64_t now_ns)
 
 		if (m->opened_ns + p->settings.request_timeout_ns > now_ns)
 			return m->opened_ns + p->settings.request_timeout_ns;
-		close_request(p, m, WHY_timeout);
+		if (unlikely(m->queue->held > 0))
+			settle(p, m->queue, NULL);
+		else
+			close_request(p, m, WHY_timeout);
 	}
 	return UINT64_MAX;
 }

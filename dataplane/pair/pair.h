@@ -9,16 +9,24 @@
  *     in order   a response belongs to the oldest open request
  *     by key     to the open request with that key
  *     server gap open requests sent before the gap was acknowledged (acked below its end) close
- * `unanswered: gap`; a response beginning at s then belongs to the first request with acked == s;
- *                responses until then are `orphan: gap`
+ *                `unanswered: gap`; a response beginning at s then belongs to the first request with
+ *                acked == s; responses until then are `orphan: gap`
  *     client gap requests from before the gap are answered in order as ever; once they are used up,
  *                responses are `orphan: gap` until a request with acked == s appears
+ *     midstream  (the connection's start is not in the capture) the first responses may be those of
+ *                requests that nobody saw: they are held until one begins at s > 0, and a request
+ *                with acked == s is there, which was sent when everything before had come. If there
+ *                are then as many held responses as requests before it, they are pairs; else all of
+ *                them are `midstream`. Later, and wherever the offsets say so, a response that does
+ *                not acknowledge its request's first byte is an orphan too. A gap, a timeout and the
+ *                end of the connection end the holding
  *     either     side may ask; the requests of each have a queue of their own, and a response
- * belongs to side       one of the other side's limit      beyond `open_requests` a request is
- * remembered by number only, its response is `orphan: limit`: nothing shifts. By key the oldest
- * that has timed out makes room timeout    a request closes `unanswered: timeout` but keeps its
- * place: its late response is `orphan: timeout` interim    (1xx) belongs to the oldest open request
- * and uses up nothing
+ *                belongs to one of the other side's
+ *     limit      beyond `open_requests` a request is remembered by number only, its response is
+ *                `orphan: limit`: nothing shifts. By key the oldest that has timed out makes room
+ *     timeout    a request closes `unanswered: timeout` but keeps its place: its late response is
+ *                `orphan: timeout`
+ *     interim    (1xx) belongs to the oldest open request and uses up nothing
  *
  * When in doubt, never guess.
  *
@@ -41,6 +49,7 @@ enum message_state {
 	MESSAGE_QUEUED = 1 << 1, /* a request in its connection's queue */
 	MESSAGE_TOLD = 1 << 2,   /* its record is out; it only keeps its place in the queue */
 	MESSAGE_DUE = 1 << 3,    /* on the list for the request timeout */
+	MESSAGE_HELD = 1 << 4,   /* a response: it waits to be told whose it is */
 };
 
 /* One message from its first byte to its record. */
@@ -102,6 +111,9 @@ struct pair_queue {
 	uint32_t anchored;   /* generation whose requests are answered in order */
 	bool server_loose;   /* after a server gap: the next response needs acked == s */
 	bool midstream;      /* the connection's start was not captured */
+	bool sure;           /* … and yet it is known which request is answered next */
+	uint32_t held;       /* responses that wait for that */
+	struct message *held_first, *held_last;
 	bool datagrams;      /* nobody can tell whether it was */
 	const struct flow *flow;
 	uint64_t conn_id; /* flow_conn_id() of the flow */

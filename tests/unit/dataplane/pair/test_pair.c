@@ -310,6 +310,178 @@ static void a_connection_joined_in_the_middle_says_so(void **state)
 	rig_expect(r, "paired new 1");
 }
 
+/* ---- joined in the middle ---- */
+
+/* The capture begins behind `before`, which the client has sent. */
+static void join(struct rig *r, const char *before)
+{
+	r->b.client_port++;
+	r->offset[SIDE_A] += strlen(before);
+}
+
+static void joined_with_nothing_in_flight_all_are_pairs(void **state)
+{
+	struct rig *r = *state;
+
+	join(r, "");
+	C("?one\n?two\n");
+	S("=1\n");
+	S("=2\n");
+	rig_expect_nothing(r); /* they could be answers to what nobody saw */
+	C("?three\n");
+	S("=3\n");
+	rig_expect(r, "paired one 1");
+	rig_expect(r, "paired two 2");
+	rig_expect(r, "paired three 3");
+	C("?four\n?five\n");
+	S("=4\n=5\n");
+	rig_expect(r, "paired four 4");
+	rig_expect(r, "paired five 5");
+}
+
+static void joined_behind_a_pipelined_request_nothing_shifts(void **state)
+{
+	struct rig *r = *state;
+
+	join(r, "?one\n");
+	C("?two\n");
+	S("=1\n");
+	S("=2\n");
+	C("?three\n");
+	S("=3\n");
+	rig_expect(r, "unanswered:midstream two");
+	rig_expect(r, "orphan:midstream 1");
+	rig_expect(r, "orphan:midstream 2");
+	rig_expect(r, "paired three 3");
+}
+
+static void joined_in_a_sliding_pipeline_nothing_is_told_before_as_many_have_answered(void **state)
+{
+	struct rig *r = *state;
+
+	join(r, "?one\n");
+	C("?two\n?three\n");
+	S("=1\n");
+	C("?four\n"); /* sent when only 1 had come: it is not what follows that answers it */
+	S("=2\n=3\n=4\n");
+	C("?five\n");
+	S("=5\n");
+	rig_expect(r, "unanswered:midstream two");
+	rig_expect(r, "unanswered:midstream three");
+	rig_expect(r, "unanswered:midstream four");
+	rig_expect(r, "orphan:midstream 1");
+	rig_expect(r, "orphan:midstream 2");
+	rig_expect(r, "orphan:midstream 3");
+	rig_expect(r, "orphan:midstream 4");
+	rig_expect(r, "paired five 5");
+}
+
+static void a_response_that_acknowledges_nothing_of_a_request_does_not_answer_it(void **state)
+{
+	struct rig *r = *state;
+	int64_t before;
+
+	join(r, "?one\n");
+	before = (int64_t)r->offset[SIDE_A];
+	C("?two\n");
+	bench_send(&r->b,
+		   (struct sent){ .side = SIDE_B, .data = "=1\n", .bytes = 3, .ack = before });
+	r->offset[SIDE_B] += 3;
+	rig_expect(r, "orphan:midstream 1");
+	S("=2\n");
+	C("?three\n");
+	S("=3\n");
+	rig_expect(r, "paired two 2");
+	rig_expect(r, "paired three 3");
+	before = (int64_t)r->offset[SIDE_A];
+	C("?four\n");
+	bench_send(&r->b, (struct sent){ .side = SIDE_B,
+					 .offset = (int64_t)r->offset[SIDE_B],
+					 .data = "=x\n",
+					 .bytes = 3,
+					 .ack = before });
+	r->offset[SIDE_B] += 3;
+	S("=4\n");
+	rig_expect(r, "orphan:midstream x");
+	rig_expect(r, "paired four 4");
+}
+
+static void the_end_and_a_long_silence_tell_what_is_held(void **state)
+{
+	struct rig *r = *state;
+
+	join(r, "");
+	C("?one\n");
+	S("=1\n");
+	rig_expect_nothing(r);
+	bench_later(&r->b, r->pair.settings.request_timeout_ns + 1);
+	rig_expect(r, "paired one 1");
+
+	r->offset[SIDE_A] = r->offset[SIDE_B] = 0;
+	join(r, "");
+	C("?two\n");
+	S("=2\n");
+	C("?three\n");
+	flow_close_all(&r->b.flows, WHY_capture_ended);
+	rig_expect(r, "paired two 2");
+	rig_expect(r, "unanswered:capture_ended three");
+}
+
+static void fewer_responses_than_requests_at_the_end_are_nobody_s(void **state)
+{
+	struct rig *r = *state;
+
+	join(r, "");
+	C("?one\n?two\n");
+	S("=1\n");
+	flow_close_all(&r->b.flows, WHY_capture_ended);
+	rig_expect(r, "unanswered:midstream one");
+	rig_expect(r, "unanswered:midstream two");
+	rig_expect(r, "orphan:midstream 1");
+}
+
+static void a_gap_ends_the_holding(void **state)
+{
+	struct rig *r = *state;
+
+	join(r, "");
+	C("?one\n");
+	S("=1\n");
+	lose(r, SIDE_B, "=2\n");
+	C("?three\n");
+	bench_later(&r->b, 30000000);
+	S("=3\n");
+	rig_expect(r, "orphan:midstream 1");
+	rig_expect(r, "unanswered:midstream one");
+	rig_expect(r, "unanswered:midstream three");
+	bench_later(&r->b, 30000000);
+	rig_expect(r, "orphan:midstream 3");
+	C("?four\n");
+	S("=4\n");
+	rig_expect(r, "paired four 4");
+}
+
+static void so_many_held_responses_are_nobody_s(void **state)
+{
+	struct rig *r = *state;
+	uint64_t orphans;
+
+	join(r, "");
+	for (int i = 0; i < 7; i++)
+		C("?1\n?2\n?3\n?4\n?5\n?6\n?7\n?8\n?9\n?a\n");
+	for (int i = 0; i < 7; i++)
+		S("=1\n=2\n=3\n=4\n=5\n=6\n=7\n=8\n=9\n=a\n");
+	bench_later(&r->b, 30000000);
+	while (rig_hear(r) != NULL)
+		rig_forget(r);
+	orphans = r->b.counters.value[C_orphan_midstream];
+	assert_int_equal(orphans, 70);
+	assert_int_equal(r->b.counters.value[C_responses_paired], 0);
+	C("?new\n");
+	S("=new\n");
+	rig_expect(r, "paired new new");
+}
+
 static void a_clock_set_back_gives_no_latency(void **state)
 {
 	struct rig *r = *state;
@@ -427,6 +599,14 @@ int main(void)
 		T(an_early_response_has_no_latency),
 		T(the_end_closes_what_is_open_and_says_why),
 		T(a_connection_joined_in_the_middle_says_so),
+		T(joined_with_nothing_in_flight_all_are_pairs),
+		T(joined_behind_a_pipelined_request_nothing_shifts),
+		T(joined_in_a_sliding_pipeline_nothing_is_told_before_as_many_have_answered),
+		T(a_response_that_acknowledges_nothing_of_a_request_does_not_answer_it),
+		T(the_end_and_a_long_silence_tell_what_is_held),
+		T(fewer_responses_than_requests_at_the_end_are_nobody_s),
+		T(a_gap_ends_the_holding),
+		T(so_many_held_responses_are_nobody_s),
 		T(a_clock_set_back_gives_no_latency),
 		T(a_differing_copy_of_an_unfinished_head_is_flagged),
 		T(what_nobody_reads_is_counted),
