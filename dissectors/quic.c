@@ -140,8 +140,9 @@ static bool is_id(struct slice id)
 	return id.bytes <= ID_BYTES_MAX;
 }
 
-/* RFC 9000 17.2: form and fixed bit, version, ids. Of what follows only Initial packets are of
- * interest; 0-RTT and Handshake have a length too. Returns: false where no such packet begins. */
+/* RFC 9000 17.2: form bit, version, ids (the fixed bit may be any, RFC 9287). Of what follows only
+ * Initial packets are of interest; 0-RTT and Handshake have a length too. Returns: false where no
+ * such packet begins. */
 static bool read_header(struct slice in, struct header *ret)
 {
 	struct cursor c = cursor_over(in);
@@ -151,7 +152,7 @@ static bool read_header(struct slice in, struct header *ret)
 
 	h.destination = cursor_take(&c, cursor_u8(&c));
 	h.source = cursor_take(&c, cursor_u8(&c));
-	if (c.failed || first >> 6 != 3 || h.version == NULL || !is_id(h.destination) ||
+	if (c.failed || first >> 7 != 1 || h.version == NULL || !is_id(h.destination) ||
 	    !is_id(h.source))
 		return false;
 	h.type = first >> 4 & 3;

@@ -256,6 +256,21 @@ static void the_server_answers(void **state)
 	assert_true(c.opaque);
 }
 
+/* RFC 9287: who has been told that it may be does not set the fixed bit. */
+static void the_fixed_bit_may_be_any(void **state)
+{
+	(void)state;
+	struct bytes stream = { .n = 0 }, frames = { .n = 0 };
+	struct packet_plan plan = server_plan;
+
+	say_rfc_hello();
+	server_stream(&stream, false);
+	put_crypto(&frames, stream.at, 0, stream.n);
+	plan.first = 0x83;
+	say_packet(SIDE_B, &plan, &frames);
+	assert_memory_equal(fields_of(SIDE_B, 0), "code=1.3 TLS_AES_128_GCM_SHA256", 31);
+}
+
 static void pieces_in_any_order_are_one_hello(void **state)
 {
 	(void)state;
@@ -460,6 +475,7 @@ int main(void)
 		TEST(the_packet_of_the_rfc_is_read),
 		TEST(version_2_has_its_own_labels_and_types),
 		TEST(the_server_answers),
+		TEST(the_fixed_bit_may_be_any),
 		TEST(pieces_in_any_order_are_one_hello),
 		TEST(after_a_retry_the_keys_are_new),
 		TEST(a_hello_retry_is_followed_by_a_second_pair),
