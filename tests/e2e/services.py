@@ -22,7 +22,7 @@ import tempfile
 
 import support
 from support import check, check_equal, test
-from wire_support import SYSTEM_PATH, Lab, capture, need, until
+from wire_support import SYSTEM_PATH, Lab, capture, check_same, need, until
 
 ADDRESS = "10.83.0.2"  # of the lab's server
 TIMEOUT = 90
@@ -42,7 +42,7 @@ class Server:
         support.open_to_all(self.folder)
         for name, text in self.files.items():
             with open(os.path.join(self.folder, name), "w") as f:
-                f.write(text)
+                f.write(text.replace("FOLDER", self.folder))
         words = [word.replace("FOLDER", self.folder) for word in self.words]
         self.log = open(os.path.join(self.folder, "log"), "w+")
         self.process = subprocess.Popen(
@@ -67,11 +67,11 @@ class Server:
         return listens_in(self.process.pid, self.port)
 
 
-def listens_in(pid, port):
+def listens_in(pid, port, kind="tcp"):
     """Does somebody listen on the port, where this process lives? By /proc: asking the port would be traffic."""
-    for name in ("tcp", "tcp6"):
+    for name in (kind, kind + "6"):
         with open("/proc/%d/net/%s" % (pid, name)) as f:
-            if any(line.split()[1].endswith(":%04X" % port) and line.split()[3] == "0A" for line in f.readlines()[1:]):
+            if any(line.split()[1].endswith(":%04X" % port) and line.split()[3] in ("0A", "07") for line in f.readlines()[1:]):
                 return True
     return False
 
@@ -220,6 +220,353 @@ def a_master_speaks_to_its_replica():
         check_equal(asked["PSYNC"], 1, "PSYNC")
         check_equal(counted(run.pairs, "redis")["RDB"], 1, "snapshots")
         check(not any("anomaly" in r.get("flags", ()) for r in run.pairs), "anomalies")
+
+
+# ---------------------------------------------------------------- HTTP/2
+
+CERTIFICATE = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+               "2", "-subj", "/CN=server.example", "-keyout", "key.pem", "-out", "cert.pem")
+
+NGINX_HTTP2 = """
+daemon off; master_process off; worker_processes 1; error_log FOLDER/error.log crit; pid FOLDER/pid;
+events { worker_connections 512; }
+http {
+  log_format pairs '$remote_port $server_port $request_method $request_uri $status';
+  access_log FOLDER/access.log pairs;
+  client_body_temp_path FOLDER/body; proxy_temp_path FOLDER/proxy; fastcgi_temp_path FOLDER/fastcgi;
+  uwsgi_temp_path FOLDER/uwsgi; scgi_temp_path FOLDER/scgi;
+  keepalive_requests 1000000;
+  server {
+    listen 10.83.0.2:8080 http2; listen 10.83.0.2:8081; MORE
+    location / { return 200 "%s"; }
+    location /missing { return 404; }
+    location /moved { return 301 http://10.83.0.2/; }
+  }
+}
+""" % ("b" * 2000)
+
+
+@contextlib.contextmanager
+def nginx(lab, more="", files=()):
+    """nginx that speaks HTTP/2 on 8080; logged() ends it and has its log as pairs would say it."""
+    with support.Folder() as made:
+        for name, data in dict(files).items():
+            made.file(name, data)
+        words = ("nginx", "-e", "FOLDER/error.log", "-p", "FOLDER", "-c", "FOLDER/nginx.conf")
+        conf = NGINX_HTTP2.replace("MORE", more.replace("CERTIFICATES", made.path))
+        with Server(lab, words, 8080, files={"nginx.conf": conf}) as server:
+            def logged():
+                server.process.send_signal(signal.SIGQUIT)
+                server.process.wait(support.patience(20))
+                with open(os.path.join(server.folder, "access.log")) as f:
+                    return collections.Counter(tuple(line.split()) for line in f)
+
+            yield logged
+
+
+def h2load(lab, *words):
+    """(requests that succeeded, bytes of their bodies) as h2load counts them."""
+    text = lab.run("client", "h2load", *words, timeout=TIMEOUT).stdout
+    found = re.search(r"requests: \d+ total, \d+ started, (\d+) done, (\d+) succeeded, 0 failed", text)
+    check(found and found.group(1) == found.group(2), "h2load: %s" % text[-600:])
+    return int(found.group(2)), int(re.search(r"\((\d+)\) data$", text, re.M).group(1))
+
+
+def check_nothing_odd(records):
+    odd = [r for r in records if {"anomaly", "hpack_unknown"} & set(r.get("flags", ()))]
+    check(not odd, "anomalies, or lines that are not known: %r" % odd[:1])
+
+
+@test
+def every_stream_that_h2load_counts_is_a_pair():
+    need("h2load", "nghttpd")
+    with Lab() as lab, support.Folder() as folder:
+        folder.file("some", b"s" * 3000)
+        folder.file("upload", b"u" * 5000)
+        with Server(lab, ("nghttpd", "--no-tls", "-d", folder.path, "--address", ADDRESS, "8080"), 8080):
+            with capture(lab, "af_packet") as live:
+                requests, data = h2load(lab, "-n", 4000, "-c", 8, "-m", 32, "http://%s:8080/some" % ADDRESS)
+                sent, _ = h2load(lab, "-n", 200, "-c", 2, "-m", 8, "-d", folder.path + "/upload",
+                                 "http://%s:8080/some" % ADDRESS)
+                run = without_loss(live.end())
+    pairs = [r for r in run.pairs if r["proto"] == "http2"]
+    check_equal(set(outcomes(pairs, "http2")), {"paired"}, "outcomes")
+    check_counts(counted(pairs, "http2"), collections.Counter(GET=requests, POST=sent), "h2load")
+    check_equal({r["response"]["code"] for r in pairs}, {"200"}, "codes")
+    check_equal(sum(r["response"]["body_bytes"] for r in pairs if r["request"]["method"] == "GET"), data, "bytes of bodies")
+    check_equal({r["request"]["body_bytes"] for r in pairs if r["request"]["method"] == "POST"}, {5000}, "bytes sent")
+    check_nothing_odd(pairs)
+    return "%d streams" % (requests + sent)
+
+
+@test
+def every_line_of_nginx_s_log_is_a_pair_of_http2():
+    need("h2load", "curl", "nghttp")
+    base = "http://%s:8080/" % ADDRESS
+    with Lab() as lab, nginx(lab) as logged, capture(lab, "af_packet") as live:
+        for target in ("one", "missing/two", "moved"):
+            lab.run("client", "curl", "-s", "--http2-prior-knowledge", "-o", "/dev/null", base + target)
+        lab.run("client", "curl", "-s", "--http2-prior-knowledge", "-o", "/dev/null", "-X", "DELETE", "-H",
+                "X-Long: " + "l" * 7000, base + "long?a=b")
+        lab.run("client", "nghttp", "-n", *(base + "nghttp%d" % k for k in range(20)))
+        h2load(lab, "-n", 1500, "-c", 5, "-m", 10, base + "load")
+        log = logged()
+        run = without_loss(live.end())
+    pairs = [r for r in run.pairs if r["proto"] == "http2"]
+    check_same(pairs, log, "nginx")
+    check_nothing_odd(pairs)
+    return "%d streams" % len(pairs)
+
+
+@test
+def a_connection_that_upgrades_to_http2_is_followed():
+    """nghttpx upgrades; behind it nginx speaks HTTP/1.1."""
+    need("nghttpx", "curl", "nghttp")
+    words = ("nghttpx", "--frontend=%s,3000;no-tls" % ADDRESS, "--backend=%s,8081" % ADDRESS, "--no-ocsp", "--workers=1",
+             "--conf=/dev/null")
+    base = "http://%s:3000/" % ADDRESS
+    with Lab() as lab, nginx(lab), Server(lab, words, 3000), capture(lab, "af_packet") as live:
+        lab.run("client", "curl", "-s", "--http2", "-o", "/dev/null", base + "first", "-o", "/dev/null", base + "second")
+        lab.run("client", "nghttp", "-nu", *(base + "more%d" % k for k in range(5)))
+        run = without_loss(live.end())
+    check_equal(set(r["outcome"] for r in run.pairs), {"paired"}, "outcomes")
+    found = sorted((r["proto"], r["request"]["target"], r["response"]["code"]) for r in run.pairs)
+    targets = ["/first", "/second"] + ["/more%d" % k for k in range(5)]
+    check_equal(sorted(t for _, t, _ in found), sorted(targets), "targets")
+    check_equal({p for p, t, _ in found if t not in ("/first", "/more0")}, {"http2"}, "protocol behind the upgrade")
+    check_equal({c for _, _, c in found}, {"200"}, "codes")
+
+
+@test
+def what_a_server_pushes_is_oneway():
+    need("nghttpd", "nghttp")
+    with Lab() as lab, support.Folder() as folder:
+        folder.file("page", b"p" * 100)
+        folder.file("style", b"s" * 777)
+        words = ("nghttpd", "--no-tls", "-d", folder.path, "-p/page=/style", "--address", ADDRESS, "8080")
+        with Server(lab, words, 8080), capture(lab, "af_packet") as live:
+            lab.run("client", "nghttp", "-n", "http://%s:8080/page" % ADDRESS)
+            run = without_loss(live.end())
+    found = sorted((r["outcome"], r["request"]["target"]) for r in run.pairs)
+    check_equal(found, [("oneway", "/style"), ("paired", "/page")], "exchanges")
+    pushed = next(r for r in run.pairs if r["outcome"] == "oneway")
+    check_equal((pushed["request"].get("pushed"), pushed["request"]["body_bytes"], "from_server" in pushed["flags"]),
+                ("200", 777, True), "status, bytes, and who began")
+
+
+# ---------------------------------------------------------------- gRPC
+
+
+@test
+def every_grpc_call_has_the_messages_and_the_code_that_both_sides_count():
+    python, peers = has_python("grpc"), os.path.join(support.HERE, "grpc_peers.py")
+    with Lab() as lab:
+        server = subprocess.Popen(lab.words("server", python, peers, "serve", ADDRESS, 50051), stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
+        try:
+            until(lambda: listens_in(server.pid, 50051), 20, "the gRPC server listens")
+            with capture(lab, "af_packet") as live:
+                asked = json.loads(lab.run("client", python, peers, "ask", ADDRESS, 50051, timeout=TIMEOUT).stdout)
+                run = without_loss(live.end())
+            told, _ = server.communicate("", timeout=support.patience(20))
+        finally:
+            support.stop(server)
+    answered = json.loads(told)
+    records = [r for r in run.pairs if r["proto"] in ("grpc", "http2")]
+    check_equal({(r["proto"], r["outcome"]) for r in records}, {("grpc", "paired")}, "protocols and outcomes")
+    found = sorted([r["request"]["method"], r["response"]["code"], r["request"]["messages"], r["response"]["messages"]]
+                   for r in records)
+    check_equal(found, asked, "calls, as the client counts them")
+    served = [call for call in found if not call[0].endswith("/NoSuch")]
+    check_equal(served, answered, "calls, as the server counts them")
+    failed = {r["request"]["method"].split("/")[1] for r in records if r.get("error")}
+    check_equal(failed, {"Fail", "FailLate", "NoSuch"}, "calls that failed")
+    check_equal({r["response"].get("message") for r in records if r["request"]["method"].endswith("/Fail")}, {"no such thing"},
+                "what the server said")
+    packed = [r for r in records if r["request"].get("compressed")]
+    check_equal(sorted(r["request"]["method"].split("/")[1] for r in packed if r["request"]["messages"] > 1), ["Both", "Up"],
+                "streams of compressed messages")
+    check_nothing_odd(records)
+    return "%d calls" % len(found)
+
+
+# ---------------------------------------------------------------- DNS
+
+UNBOUND = """
+server:
+  interface: 10.83.0.2
+  access-control: 10.83.0.0/24 allow
+  do-daemonize: no
+  use-syslog: no
+  chroot: ""
+  username: ""
+  directory: "FOLDER"
+  pidfile: ""
+  module-config: "iterator"
+  num-threads: 1
+  incoming-num-tcp: 100
+  local-zone: "example." static
+remote-control:
+  control-enable: no
+"""
+NAMES = 200
+
+
+def unbound_conf():
+    data = ["  local-data: 'host%d.example. 60 IN A 192.0.2.%d'\n  local-data: 'host%d.example. 60 IN AAAA 2001:db8::%x'" %
+            (k, k % 250 + 1, k, k) for k in range(NAMES)]
+    data += ["  local-data: 'example. 60 IN MX 10 mail.example.'", "  local-data: 'example. 60 IN TXT \"%s\"'" % ("t" * 200)]
+    return UNBOUND.replace("remote-control:", "\n".join(data) + "\nremote-control:")
+
+
+def dns_questions():
+    made = [("host%d.example" % k, "A") for k in range(NAMES)] + [("host%d.example" % k, "AAAA") for k in range(NAMES)]
+    return made + [("none%d.example" % k, "A") for k in range(50)] + [("example", "MX"), ("example", "TXT")]
+
+
+def dns_over(mode):
+    rounds, questions = 5, dns_questions()
+    need("unbound", "dnsperf")
+    with Lab() as lab, support.Folder() as folder:
+        asked = folder.file("questions", "".join("%s %s\n" % q for q in questions).encode())
+        words = ("unbound", "-d", "-p", "-c", "FOLDER/unbound.conf")
+        with Server(lab, words, 53, files={"unbound.conf": unbound_conf()}), capture(lab, "af_packet") as live:
+            text = lab.run("client", "dnsperf", "-s", ADDRESS, "-d", asked, "-n", rounds, "-m", mode, "-c", 4, "-q", 50, "-Q",
+                           3000, timeout=TIMEOUT).stdout
+            run = without_loss(live.end())
+    completed = int(re.search(r"Queries completed:\s+(\d+)", text).group(1))
+    codes = collections.Counter({m[0]: int(m[1]) for m in re.findall(r"([A-Z]+) (\d+) \(", re.search(
+        r"Response codes:(.*)", text).group(1))})
+    pairs = [r for r in run.pairs if r["proto"] == "dns"]
+    check_equal(completed, rounds * len(questions), "answers that dnsperf has: " + text[-500:])
+    check_equal(set(outcomes(pairs, "dns")), {"paired"}, "outcomes")
+    check_counts(counted(pairs, "dns", lambda r: (r["request"]["target"].rstrip("."), r["request"]["method"])),
+                 collections.Counter({q: rounds for q in questions}), "names and types")
+    check_counts(counted(pairs, "dns", lambda r: r["response"]["code"]), codes, "codes")
+    return "%d answers" % completed
+
+
+@test
+def every_answer_that_dnsperf_counts_over_udp_is_a_pair():
+    return dns_over("udp")
+
+
+@test
+def every_answer_that_dnsperf_counts_over_tcp_is_a_pair():
+    return dns_over("tcp")
+
+
+# ---------------------------------------------------------------- TLS
+
+
+def certificate(folder):
+    need("openssl")
+    done = subprocess.run(CERTIFICATE, cwd=folder.path, capture_output=True, text=True, check=False)
+    check_equal(done.returncode, 0, "status of openssl req: %s" % done.stderr[-300:])
+    for name in ("key.pem", "cert.pem"):
+        os.chmod(os.path.join(folder.path, name), 0o644)
+    return os.path.join(folder.path, "cert.pem"), os.path.join(folder.path, "key.pem")
+
+
+def s_client(lab, *words, status=0):
+    command = lab.words("client", shutil.which("openssl", path=SYSTEM_PATH), "s_client", "-connect", ADDRESS + ":8443", "-ign_eof",
+                        *words)
+    done = subprocess.run(command, input="GET / HTTP/1.0\r\n\r\n", capture_output=True, text=True, check=False,
+                          timeout=support.patience(TIMEOUT))
+    check_equal(done.returncode != 0, status != 0, "s_client %r: %s" % (words, done.stderr[-300:]))
+    return done.stdout
+
+
+@test
+def a_handshake_says_what_openssl_says_of_it():
+    with Lab() as lab, support.Folder() as folder:
+        cert, key = certificate(folder)
+        session = os.path.join(folder.path, "session")
+        words = ("openssl", "s_server", "-accept", "8443", "-cert", cert, "-key", key, "-www", "-alpn", "http/1.1,h2")
+        said, resumed = [], []
+        with Server(lab, words, 8443), capture(lab, "af_packet") as live:
+            for version in ("-tls1_2", "-tls1_3"):
+                name = "name%s.example" % version.replace("_", "")
+                said.append(s_client(lab, version, "-servername", name, "-alpn", "h2", "-sess_out", session))
+                said.append(s_client(lab, version, "-servername", name, "-alpn", "h2", "-sess_in", session))
+            s_client(lab, "-tls1_3", "-alpn", "nothing", "-servername", "refused.example", status=1)
+            run = without_loss(live.end())
+    records = [r for r in run.pairs if r["proto"] == "tls"]
+    check_equal(len(records), 5, "handshakes: %r" % [r["request"]["target"] for r in records])
+    for text, record in zip(said, records):
+        version, cipher = re.search(r"^(?:New|Reused), (TLSv1\.\d), Cipher is (\S+)$", text, re.M).groups()
+        check_equal(record["response"]["code"], "%s %s" % (version[4:], cipher_name(record, cipher)), "version and cipher")
+        check_equal(record["response"].get("alpn", ["h2"] if version == "TLSv1.3" else None), ["h2"], "protocol chosen")
+        check_equal(bool(record["response"].get("resumed")), "\nReused, " in text, "resumed")
+        resumed.append("\nReused, " in text)
+    check_equal(resumed, [False, True, False, True], "sessions that openssl went on with")
+    check_equal([r["request"]["target"] for r in records],
+                ["name-tls12.example"] * 2 + ["name-tls13.example"] * 2 + ["refused.example"], "server names")
+    check(records[4].get("error"), "a refused handshake is no error: %r" % records[4])
+    check_equal("server.example" in records[0]["response"].get("subject", ""), True, "subject of the certificate")
+
+
+def cipher_name(record, cipher):
+    """The rest of the code: its name is the registry's, openssl's own for TLS 1.2."""
+    name = record["response"]["code"].split(" ", 1)[1]
+    plain = name.replace("TLS_", "").replace("_WITH", "").replace("AES_", "AES").replace("_", "-")
+    return name if cipher in (name, plain) else cipher
+
+
+@test
+def every_connection_to_nginx_is_one_handshake_and_the_rest_is_counted():
+    need("curl", "h2load")
+    connections = 12
+    with Lab() as lab, support.Folder() as folder:
+        certificate(folder)
+        with open(folder.path + "/cert.pem", "rb") as c, open(folder.path + "/key.pem", "rb") as k:
+            files = {"cert.pem": c.read(), "key.pem": k.read()}
+        more = ("listen 10.83.0.2:8443 ssl http2; ssl_certificate CERTIFICATES/cert.pem; "
+                "ssl_certificate_key CERTIFICATES/key.pem;")
+        with nginx(lab, more, files) as logged, capture(lab, "af_packet") as live:
+            for k in range(10):
+                lab.run("client", "curl", "-sk", "-o", "/dev/null", "--resolve", "curl.example:8443:" + ADDRESS,
+                        "https://curl.example:8443/%d" % k)
+            requests, data = h2load(lab, "-n", 600, "-c", connections, "-m", 10, "https://%s:8443/" % ADDRESS)
+            log = logged()
+            run = without_loss(live.end())
+    check_equal(sum(log.values()), requests + 10, "lines of nginx's log")
+    check_equal({(r["proto"], r["outcome"]) for r in run.pairs}, {("tls", "paired")}, "protocols and outcomes")
+    by_curl = [r for r in run.pairs if r["request"].get("target") == "curl.example"]
+    check_equal((len(by_curl), len(run.pairs)), (10, 10 + connections), "handshakes of curl, and all")
+    check_equal((len({r["request"]["ja3"] for r in by_curl}), len({r["request"]["ja4"] for r in by_curl})), (1, 1),
+                "fingerprints of curl")
+    check_equal(len({r["request"]["ja3"] for r in run.pairs}), 2, "fingerprints of curl and h2load")
+    opaque = run.ledger.count("opaque_bytes")
+    check(opaque > data, "%d bytes are counted as opaque, %d were in the bodies alone" % (opaque, data))
+    return "%d handshakes" % len(run.pairs)
+
+
+# ---------------------------------------------------------------- QUIC
+
+
+@test
+def a_quic_connection_is_one_handshake():
+    need("gtlsserver", "gtlsclient")
+    with Lab() as lab, support.Folder() as folder:
+        cert, key = certificate(folder)
+        folder.file("page", b"p" * 3000)
+        server = subprocess.Popen(lab.words("server", shutil.which("gtlsserver", path=SYSTEM_PATH), "-q", "-d", folder.path,
+                                            ADDRESS, "4433", key, cert), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)
+        try:
+            until(lambda: listens_in(server.pid, 4433, "udp"), 20, "gtlsserver listens")
+            with capture(lab, "af_packet") as live:
+                for _ in range(5):
+                    lab.run("client", "gtlsclient", "-q", "--exit-on-all-streams-close", ADDRESS, 4433,
+                            "https://quic.example/page")
+                run = without_loss(live.end())
+        finally:
+            support.stop(server)
+    check_equal({(r["proto"], r["outcome"]) for r in run.pairs}, {("quic", "paired")}, "protocols and outcomes")
+    check_equal(collections.Counter(r["request"]["target"] for r in run.pairs), {"localhost": 5}, "server names")
+    check_equal({tuple(r["request"]["alpn"])[0] for r in run.pairs}, {"h3"}, "protocol offered")
+    check(run.ledger.count("datagrams:opaque") > 5 * 3000, "the rest is not counted as opaque: %r" % run.ledger.document)
 
 
 # ---------------------------------------------------------------- Kafka
