@@ -27,6 +27,8 @@ static inline struct slice slice_after(struct slice s, size_t bytes)
 {
 	if (bytes > s.bytes)
 		bytes = s.bytes;
+	if (bytes == 0)
+		return s; /* its `at` may be NULL */
 	return (struct slice){ .at = s.at + bytes, .bytes = s.bytes - bytes };
 }
 

@@ -855,7 +855,8 @@ static size_t read_prefix(struct calls *k, struct slice in, uint32_t left)
 		n = left;
 	if (n > in.bytes)
 		n = in.bytes;
-	memcpy(k->prefix + k->prefix_bytes, in.at, n);
+	if (n > 0)
+		memcpy(k->prefix + k->prefix_bytes, in.at, n);
 	k->prefix_bytes += (uint8_t)n;
 	if (k->prefix_bytes == GRPC_PREFIX_BYTES) {
 		k->left = be32(k->prefix + 1);
