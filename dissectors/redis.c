@@ -1402,6 +1402,24 @@ static size_t reply_start(struct reader *r, struct slice in)
 
 /* ---- who speaks, and finding it again ---- */
 
+/* Is what follows the name in an array of three a channel and a count? Then a server confirms a
+ * subscription: commands are of strings only. */
+static enum got is_no_confirmation(struct slice rest)
+{
+	struct slice channel = { 0 };
+	int64_t length;
+	size_t end;
+	enum got got = read_text(rest, TEXT_BYTES, &channel, &length, &end);
+
+	if (got != GOT)
+		return got;
+	if (length > TEXT_BYTES)
+		return BAD; /* too far away to be seen */
+	if (rest.bytes == end)
+		return MORE;
+	return rest.at[end] == '$' ? GOT : BAD;
+}
+
 /* Does a command of a known name begin here? */
 static enum got is_command(struct slice in)
 {
@@ -1420,7 +1438,11 @@ static enum got is_command(struct slice in)
 	got = read_text(slice_after(in, head), NAME_BYTES, &name, &length, &end);
 	if (got != GOT)
 		return got;
-	return length <= NAME_BYTES && find_command(name) != NULL ? GOT : BAD;
+	if (length > NAME_BYTES || find_command(name) == NULL)
+		return BAD;
+	return count == 3 && confirmed(name) != CMD_OTHER
+		       ? is_no_confirmation(slice_after(in, head + end))
+		       : GOT;
 }
 
 /* "message" and its like, in an array or a push: a server says so without being asked. */

@@ -604,6 +604,18 @@ static void without_a_syn_the_command_tells_the_client(void **state)
 	assert_int_equal(fake_message(&c, SIDE_A, 0)->answers, 0);
 }
 
+static void without_a_syn_a_confirmation_is_no_command(void **state)
+{
+	(void)state;
+	reopen((struct fake_settings){ .client_unknown = true, .midstream = true });
+	fake_say(&c, SIDE_A, "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
+	fake_wait_over(&c);
+	assert_int_equal(fake_count(&c, SIDE_A), 0);
+	command(SIDE_B, "SUBSCRIBE a b");
+	assert_true(c.client == SIDE_B);
+	assert_int_equal(fake_count(&c, SIDE_B), 1);
+}
+
 static void client_reply_after_a_late_join_is_not_followed(void **state)
 {
 	(void)state;
@@ -792,6 +804,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_subscriber_joined_late_is_told_by_its_messages,
 						open_conn, free_conn),
 		cmocka_unit_test_setup_teardown(without_a_syn_the_command_tells_the_client,
+						open_conn, free_conn),
+		cmocka_unit_test_setup_teardown(without_a_syn_a_confirmation_is_no_command,
 						open_conn, free_conn),
 		cmocka_unit_test_setup_teardown(client_reply_after_a_late_join_is_not_followed,
 						open_conn, free_conn),
