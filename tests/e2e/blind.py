@@ -17,9 +17,12 @@ import support
 from judged import rows_of, verdicts
 from support import DAMAGED, DONE, Folder, Skip, add_test, check, read
 
-FULL = os.environ.get("WEIR_FULL", "") not in ("", "0")
+FULL = support.full()
 SAMPLE_JOINS, FULL_JOINS = (1, 2, 3, 5, 8, 21), range(1, 201)
 LARGEST_BYTES = 1 << 40 if FULL else 300_000
+
+INLINE = ("an inline command of Redis is a line of text, as QUIT and AUTH are of POP3 with the same answers: joined in the middle "
+          "nothing says that it is no other line")
 
 # (part of a capture's name, what of it cannot hold, why, packets)
 EXCEPTIONS = (
@@ -30,9 +33,13 @@ EXCEPTIONS = (
      "the same ports are used again, and that a connection began there is in its handshake only", "90 to 93"),
     ("tls-12-amazon-rds.pcap", ("join", "ports"),
      "TLS behind MySQL's greeting is found by who joins behind the greeting, and not by who saw it", "4 to 10"),
-    ("Traces/redis/", ("ports",), "Redis' inline commands are taken for such only where the port speaks for it too", "all"),
-    ("redis/pubsub.pcap", ("join",),
-     "the answer to SUBSCRIBE is an array that begins with that word: joined between them it is taken for a request", "3"),
+    ("redis/almost-resp.pcap", ("ports",), INLINE, "7 and 9"),
+    ("redis/attr.pcap", ("ports",), INLINE, "19 and 33"),
+    ("redis/excessive-pipelining.pcap", ("ports",), INLINE, "5 and 7"),
+    ("redis/pipelining-example.pcap", ("ports",), INLINE, "5 and 7"),
+    ("redis/pubsub.pcap", ("ports",), INLINE, "13, 29 and 43"),
+    ("redis/reply-off-on.pcap", ("ports",), INLINE, "4 and 7"),
+    ("tests/resp_1_benchmark.pcap", ("ports",), INLINE, "4 and 6"),
     ("fuzz-2006-06-26-2594.pcap", ("join", "ports"), "broken messages are known by what came before on their flow, or not at all", "all"),
 )
 
@@ -202,7 +209,7 @@ def is_told(part, told):
 
 
 def whole(capture):
-    return read(capture).check_status(DONE, DAMAGED).pairs
+    return support.once.read(capture).check_status(DONE, DAMAGED).pairs
 
 
 def join_late(capture, name):

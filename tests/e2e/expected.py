@@ -20,7 +20,7 @@ import re
 
 import support
 from judged import DNS_CODES, number_of, DNS_TYPES
-from support import add_test, check, read
+from support import add_test, check
 
 # (capture, judge, protocol, what is not the same and why, packets)
 EXCEPTIONS = (
@@ -240,7 +240,7 @@ def agrees(judge, path, capture, name):
     def another_judge_says_the_same():
         wanted = list(judge.expected(path))
         protocols = {protocol for protocol, _ in wanted}
-        records = read(capture).check_status(support.DONE, support.DAMAGED).pairs
+        records = support.once.read(capture).check_status(support.DONE, support.DAMAGED).pairs
         found = [told for record in records for told in judge.of_record(record) if told[0] in protocols]
         notes, failures = [], []
         for protocol in sorted(protocols):

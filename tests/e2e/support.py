@@ -78,6 +78,11 @@ def sanitized():
     return os.environ.get("WEIR_SANITIZED", "") not in ("", "0")
 
 
+def full():
+    """Whether everything is to be tried, however long it takes, and not a sample."""
+    return os.environ.get("WEIR_FULL", "") not in ("", "0")
+
+
 def patience(seconds):
     """A time limit, longer where a sanitizer watches."""
     return seconds * (6 if sanitized() else 1)
@@ -274,6 +279,28 @@ def read(*inputs, options=(), filter=(), stdin=subprocess.DEVNULL, timeout=60):
             with open(ledger, "rb") as f:
                 run.ledger = Ledger(json.load(f))
         return run
+
+
+class Once:
+    """One run of weir for all tests that ask the same of the same capture, whichever comes first. The newest are kept."""
+
+    KEPT = 16
+
+    def __init__(self):
+        self.lock, self.runs = threading.Lock(), collections.OrderedDict()
+
+    def read(self, capture, options=()):
+        with self.lock:
+            found = self.runs.setdefault((capture, options), [threading.Lock(), None])
+            while len(self.runs) > self.KEPT:
+                self.runs.popitem(last=False)
+        with found[0]:
+            if found[1] is None:
+                found[1] = read(capture, options=options)
+            return found[1]
+
+
+once = Once()
 
 
 def open_to_all(folder):
