@@ -118,6 +118,9 @@ static int load(void *context, const struct packet *packet)
 
 static int make_room(struct dpdk_feed *f, const struct dpdk_capture_size *size)
 {
+	static uint32_t serial;
+	char name[RTE_MEMPOOL_NAMESIZE];
+
 	f->frames_bytes = size->bytes + size->packets * ALIGN_BYTES;
 	f->frames = mmap(NULL, f->frames_bytes, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -127,7 +130,8 @@ static int make_room(struct dpdk_feed *f, const struct dpdk_capture_size *size)
 	}
 	/* A page of 4 KiB would be four frames: address translation is then what is measured. */
 	madvise(f->frames, f->frames_bytes, MADV_HUGEPAGE);
-	f->pool = rte_pktmbuf_pool_create("weir_feed", (unsigned)size->packets + 1, 0, 0, 0,
+	snprintf(name, sizeof(name), "weir_feed_%u", serial++);
+	f->pool = rte_pktmbuf_pool_create(name, (unsigned)size->packets + 1, 0, 0, 0,
 					  SOCKET_ID_ANY);
 	return f->pool == NULL ? -ENOMEM : 0;
 }

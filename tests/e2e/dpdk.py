@@ -270,6 +270,22 @@ def what_a_driver_makes_up_is_not_checkable():
     check("not checkable" in run.stderr, "stderr: %s" % run.stderr[-400:])
 
 
+@test
+def several_ports_with_several_workers_close_their_books():
+    with Packets(100) as made:
+        ring = ["dpdk:net_ring%d,feed=%s" % (i, made.path) for i in (0, 1)]
+        run = run_to_its_end(*rx(ring[0]), *rx(ring[1]), "--workers", 2, "--count", 40 * made.packets)
+        check_equal(len(run.sources()), 2, "sources")
+        for source in run.sources():
+            check(source.received > 0 and source.offered == source.received, "source: %r" % source)
+        check(run.closing_line, "the ledger is open: %s" % run.stderr[-400:])
+        run = run_to_its_end(*rx(ring[0]), *rx("dpdk:net_null0"), *rx("dpdk:net_pcap0,infinite_rx=1" + 2 *
+                             (",rx_pcap=" + made.path)), "--workers", 2, "--count", 40 * made.packets)
+        check_equal([s.offered is None for s in run.sources()], [False, True, True], "sources of which nobody knows")
+        check(all(s.received > 0 for s in run.sources()), "sources: %r" % run.sources())
+        check("not checkable" in run.stderr, "stderr: %s" % run.stderr[-400:])
+
+
 # ---------------------------------------------------------------- the machine
 
 
@@ -427,6 +443,19 @@ def what_cannot_work_is_refused_with_a_sentence_and_leaves_nothing():
         lab.link("tap", "set", "tap0", "up")
         lab.wait_for_carriers()
         snapshot.check_the_same("refusals")
+
+
+@test
+def a_wrong_second_port_leaves_nothing_of_the_first():
+    need_dpdk()
+    with Lab() as lab:
+        snapshot = Snapshot(lab)
+        for first in (ON_TAP["net_af_xdp"], ON_TAP["net_af_packet"], "dpdk:net_tap0,iface=own0"):
+            Refusal(lab, USAGE, "--rx", first, "--rx", "dpdk:net_foo1").names("net_foo1", "no such device")
+            snapshot.check_the_same("%s and a device that is not there" % first)
+        Refusal(lab, SOURCE, "--rx", ON_TAP["net_af_xdp"], "--rx", "dpdk:net_af_packet1,iface=tap7").names("tap7")
+        Refusal(lab, SOURCE, "--rx", "dpdk:net_tap0,iface=own0", "--rx", "af_packet:tap7").names("tap7")
+        snapshot.check_the_same("an interface that is not there")
 
 
 @test
