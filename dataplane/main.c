@@ -97,8 +97,11 @@ static void let_in(struct house *h)
 	if (fd < 0)
 		return;
 	memcpy(hello.run, h->d.settings->run, sizeof(hello.run));
-	for (uint32_t i = 0; i < h->d.workers; i++)
-		regions[i] = h->d.worker[i].region;
+	/* The descriptors only: the rest is in its worker's hands. */
+	for (uint32_t i = 0; i < h->d.workers; i++) {
+		regions[i].up_fd = h->d.worker[i].region.up_fd;
+		regions[i].down_fd = h->d.worker[i].region.down_fd;
+	}
 	if (attach_send(fd, &hello, h->d.bell_fd, regions) < 0) {
 		close(fd);
 		return;

@@ -40,7 +40,8 @@ int attach_listen(const char *directory);
  * a stranger, already closed. */
 int attach_accept(int listen_fd);
 
-/* attach_send - the hello and the descriptors. Returns: 0, -errno. */
+/* attach_send - the hello and the descriptors, which is all that is read of `regions`.
+ * Returns: 0, -errno. */
 int attach_send(int fd, const struct attach_hello *hello, int bell_fd,
 		const struct region_writer *regions);
 

@@ -293,7 +293,7 @@ def what_is_dressed_only_in_part_meets_the_rest_of_its_connection(back_end):
     connections = [partly_dressed(n) for n in range(48)]
     parts = [[f for c in connections for step in c[cut] for f in step] for cut in (slice(0, 3), slice(3, None))]
     with wire.Lab() as lab, Folder() as folder:
-        with wire.capture(lab, back_end, "--workers", 2) as live:
+        with wire.capture(lab, back_end, "--workers", 2, "--gap-wait", "2s") as live:  # on a busy machine too
             sent = 0
             for n, frames in enumerate(parts):
                 sent += lab.send(folder.file("%d.pcap" % n, packets.capture(frames)), "--rate", 5000)["frames"]
