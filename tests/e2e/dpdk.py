@@ -191,6 +191,21 @@ def a_tap_receives_what_the_kernel_sends_into_it():
         until(lambda: "own0" not in lab.link("tap", "show"), 3, "the tap is gone")
 
 
+@test_alone
+def what_finds_a_tap_full_is_lost_by_name():
+    with Lab() as lab, captured(lab, *rx("dpdk:net_tap0,iface=own0")) as live:
+        dataplane = live.dataplane()
+        os.kill(dataplane, signal.SIGSTOP)
+        report = lab.send("--count", 3000, "--size", 300, "--rate", "20k", "--tx", "af_packet", host="tap",
+                          interface="own0")
+        os.kill(dataplane, signal.SIGCONT)
+        source = live.end().source()
+        lost = source.lost["kernel_buffer"]
+        check(lost > 1000, "a queue of 500 packets held 3000: %r" % source)
+        check_equal(source.offered, source.received + lost, "offered")
+        check(source.offered >= report["frames"], "offered %r of %d" % (source, report["frames"]))
+
+
 TESTPMD = ("dpdk-testpmd", "--no-huge", "-m", "256", "--no-shconf", "--no-pci", "--no-telemetry", "--lcores",
            "0@(%s),1@(%s)")
 

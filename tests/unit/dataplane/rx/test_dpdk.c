@@ -143,6 +143,32 @@ static void packets_in_several_mbufs_are_put_together(void **state)
 	close(f.fd);
 }
 
+static void any_number_of_them_needs_no_more_room(void **state)
+{
+	struct blob b = { 0 };
+	struct held_file f;
+	struct rx_port *p;
+	struct packet packet[BURST_PACKETS];
+	uint32_t came, n = 0;
+
+	(void)state;
+	pcap_head(&b, PCAP_US, 262144, LINK_ETHERNET);
+	for (uint32_t i = 0; i < 300; i++)
+		pcap_record(&b, i + 1, 60000);
+	f = file_of(&b);
+	p = open_dpdk(format("net_pcap0,rx_pcap=%s", f.path), 0, 1);
+	while ((came = backend("dpdk")->pull(p, packet, BURST_PACKETS)) > 0) {
+		for (uint32_t i = 0; i < came; i++, n++)
+			for (uint32_t j = 0; j < 60000; j++)
+				if (packet[i].frame[j] != frame_byte(n + 1, j))
+					fail_msg("packet %u, byte %u", n + 1, j);
+		backend("dpdk")->give_back(p);
+	}
+	assert_int_equal(n, 300);
+	backend("dpdk")->close(p);
+	close(f.fd);
+}
+
 static void the_snap_length_cuts_but_the_wire_length_stays(void **state)
 {
 	struct blob b = pcap_plain(10, 1);
@@ -490,6 +516,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_file_comes_whole_and_is_counted, begin),
 		cmocka_unit_test_setup(packets_in_several_mbufs_are_put_together, begin),
+		cmocka_unit_test_setup(any_number_of_them_needs_no_more_room, begin),
 		cmocka_unit_test_setup(the_snap_length_cuts_but_the_wire_length_stays, begin),
 		cmocka_unit_test_setup(two_workers_read_a_file_each, begin),
 		cmocka_unit_test_setup(a_looped_file_has_new_connections_in_each_round, begin),
