@@ -31,7 +31,8 @@ enum {
 	NET_RING_PACKETS = 1024, /* net_ring's, fixed */
 	TAP_PACKETS = 500,       /* what a tap's queue surely holds */
 	PCAP_PACKETS = 512,
-	XSK_PACKETS = 2048, /* net_af_xdp never has more free frames than that out */
+	XDP_MTU_BYTES = 1500, /* more is a matter of the driver */
+	XSK_PACKETS = 2048,   /* net_af_xdp never has more free frames than that out */
 	FEED_MBUF_BYTES = 320,
 	FIRST_READING_MS = 20,
 };
@@ -226,6 +227,7 @@ static int check_xdp(struct dpdk_device *d, struct rx_error *err)
 	uint32_t queues = interface_rx_queues(a->interface);
 	char text[16] = "0";
 
+	dpdk_kernel_keep_silent();
 	(void)dpdk_args_value(a, "start_queue", text, sizeof(text));
 	d->first_queue = (uint32_t)strtoul(text, NULL, 0);
 	if (d->first_queue + d->workers > queues)
@@ -317,6 +319,15 @@ static int refuse_device(const struct dpdk_args *a, int code, const char *heard,
 			      "dpdk:%s: the driver takes fewer queues of %s (%.120s): use "
 			      "--workers 1, or --rx af_xdp:%s, which takes them all",
 			      a->name, a->interface, heard, a->interface);
+	/* It attaches a program that takes no packet of several frames, and does not say why it
+	 * cannot. */
+	if (a->kind == DPDK_AF_XDP && interface_mtu_bytes(a->interface) > XDP_MTU_BYTES)
+		return refuse(err, -EIO,
+			      "dpdk:%s: the driver has no room for packets as large as %s takes "
+			      "(MTU %u): \"ip link set %s mtu %d\", or capture with --rx "
+			      "af_xdp:%s",
+			      a->name, a->interface, interface_mtu_bytes(a->interface),
+			      a->interface, XDP_MTU_BYTES, a->interface);
 	if (strstr(heard, "busy") != NULL)
 		return refuse(err, -EBUSY,
 			      "dpdk:%s: another program has it (%.160s): stop that first", a->name,

@@ -116,14 +116,17 @@ void dpdk_kernel_close(struct dpdk_kernel *k)
 
 /* ---- the program ---- */
 
-/* libxdp looks for the driver's program at the end, does not find it, and would say so on the
- * terminal. */
 static int keep_silent(enum libxdp_print_level level, const char *format, va_list ap)
 {
 	(void)level;
 	(void)format;
 	(void)ap;
 	return 0;
+}
+
+void dpdk_kernel_keep_silent(void)
+{
+	libxdp_set_print(keep_silent);
 }
 
 /* take_off - what the driver attached. It was alone there: a foreign program had been refused
@@ -151,7 +154,6 @@ int dpdk_kernel_replace(const char *interface, int ifindex, uint32_t queues,
 		.native = take_off(ifindex),
 	};
 
-	libxdp_set_print(keep_silent);
 	return af_xdp_program_open(&how, ret, err);
 }
 

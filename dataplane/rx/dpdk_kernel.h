@@ -73,6 +73,10 @@ void dpdk_kernel_tap(struct dpdk_kernel *k, const struct interface *interface, b
 
 void dpdk_kernel_close(struct dpdk_kernel *k); /* accepts a zeroed one */
 
+/* dpdk_kernel_keep_silent - before net_af_xdp: libxdp, on which it calls, would say on the terminal
+ * what goes wrong, and at the end that the program which the driver attached is not there any more. */
+void dpdk_kernel_keep_silent(void);
+
 /* dpdk_kernel_replace - the XDP program that the driver has attached, by weir's: *ret with one
  * user, whose queues are still to be connected. Returns: 0; -errno with err. */
 int dpdk_kernel_replace(const char *interface, int ifindex, uint32_t queues,

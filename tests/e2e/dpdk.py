@@ -483,6 +483,16 @@ def an_interface_that_another_program_has_is_refused_and_it_goes_on():
 
 
 @test
+def packets_too_large_for_the_driver_are_told():
+    need_dpdk()
+    with Lab("--mtu", "9000") as lab:
+        snapshot = Snapshot(lab)
+        refused = Refusal(lab, SOURCE, "--rx", ON_TAP["net_af_xdp"]).names("MTU 9000", "ip link set tap0 mtu 1500", "--rx af_xdp:tap0")
+        check("libxdp" not in refused.stderr, "libxdp wrote to the terminal: %r" % refused.stderr)
+        snapshot.check_the_same("net_af_xdp with jumbo packets")
+
+
+@test
 def without_privilege_or_queues_it_says_what_it_needs():
     need_dpdk()
     wire.need("setpriv")
