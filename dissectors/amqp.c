@@ -219,7 +219,7 @@ struct content {
 
 struct channel {
 	uint16_t number;
-	bool confirms;      /* publishes are numbered */
+	bool confirms;      /* publishes are numbered, and `published` is the broker's number */
 	bool lost;          /* messages may be missing: answers cannot be told */
 	uint64_t published; /* number of the newest publish */
 	uint64_t confirmed; /* every publish up to this one has been answered */
@@ -492,6 +492,12 @@ static struct message *begin(struct conn *c, const struct frame *f, enum message
 	return m;
 }
 
+static void end_content(struct content *content, const uint8_t *end)
+{
+	message_end(content->m, end);
+	*content = (struct content){ .m = NULL };
+}
+
 /* What a method is followed by decides when its message ends. */
 static void finish(struct conn *c, const struct frame *f, struct message *m)
 {
@@ -517,7 +523,10 @@ static void ask(struct conn *c, const struct frame *f, const struct channel *ch,
 	if (ch == NULL || (what == METHOD && ch->lost)) {
 		key = key_alone(a);
 		finish(c, f, begin(c, f, MESSAGE_REQUEST, key, note));
-		conn_request_close(c, f->side, key, a->holes ? WHY_gap : WHY_midstream);
+		conn_request_close(c, f->side, key,
+				   ch == NULL ? WHY_limit
+				   : a->holes ? WHY_gap
+					      : WHY_midstream);
 		return;
 	}
 	finish(c, f, begin(c, f, MESSAGE_REQUEST, key, note));
@@ -563,17 +572,25 @@ static void answer_failed(struct conn *c, const struct frame *f)
 		message_end(begin(c, f, MESSAGE_RESPONSE, key, 0), f->end);
 }
 
+/* Anew, whatever was on its way on it. */
+static void open_channel(struct channel *ch)
+{
+	for (int i = 0; i < 2; i++)
+		end_content(&ch->content[i], NULL);
+	*ch = (struct channel){ .number = ch->number };
+}
+
 static void take_ask(struct conn *c, const struct frame *f, struct channel *ch)
 {
 	uint32_t number = number_of(f->method);
 	bool no_ack = bit(&f->arguments, f->method->no_ack);
 
 	if (number == CHANNEL_OPEN && ch != NULL)
-		*ch = (struct channel){ .number = ch->number };
-	if (number == CONFIRM_SELECT && ch != NULL) {
-		ch->confirms = true;
-		ch->published = ch->confirmed = 0;
-	}
+		open_channel(ch);
+	/* Counting begins at the first confirm.select of a channel, and goes on at others: where
+	 * this one may not be the first nobody knows the numbers. */
+	if (number == CONFIRM_SELECT && ch != NULL)
+		ch->confirms = !ch->lost;
 	if (number == BASIC_CONSUME && f->arguments.consumer.bytes > 0)
 		consumer_add(c, hash_tag(f->channel, f->arguments.consumer), no_ack);
 	if (number == CHANNEL_CLOSE || number == CONNECTION_CLOSE)
@@ -599,20 +616,22 @@ static void take_answer(struct conn *c, const struct frame *f, const struct chan
 }
 
 /* settle - answer one message, or all that are open up to it. `*settled`: up to where that has been
- * done. */
+ * done. Numbers are the peers' claims, up to 2^64 - 1. */
 static void settle(struct conn *c, const struct frame *f, enum what what, uint64_t newest,
 		   uint64_t *settled)
 {
-	uint64_t last = f->arguments.delivery, first = last;
 	bool multiple = bit(&f->arguments, f->method->multiple), told = false;
 	bool is_ack = number_of(f->method) == BASIC_ACK;
 	const char *code = is_ack ? "ACK" : f->method->method == 90 ? "REJECT" : "NACK";
+	/* 1.8.3.13: 0 is all */
+	uint64_t last = multiple && f->arguments.delivery == 0 ? newest : f->arguments.delivery;
+	uint64_t count = 1;
 
-	if (multiple && last == 0) /* 1.8.3.13: all */
-		last = newest;
 	if (multiple && last > *settled)
-		first = last - *settled > SETTLED_MAX ? last - SETTLED_MAX + 1 : *settled + 1;
-	for (uint64_t i = first; last <= newest && i <= last; i++) {
+		count = last - *settled > SETTLED_MAX ? SETTLED_MAX : last - *settled;
+	if (last > newest)
+		count = 0;
+	for (uint64_t i = last - count + 1; count > 0; i++, count--) {
 		uint64_t key = key_of(what, f->channel, i), note;
 
 		if (conn_request_note(c, f->side, f->begin, key, &note) != REQUEST_FOUND)
@@ -778,12 +797,6 @@ static void tell_properties(struct message *m, struct slice properties)
 		if (!c.failed && told[i] != 0 && value.bytes > 0)
 			message_text(m, told[i], value);
 	}
-}
-
-static void end_content(struct content *content, const uint8_t *end)
-{
-	message_end(content->m, end);
-	*content = (struct content){ .m = NULL };
 }
 
 /* The frame's bytes from `in` on are passed over, its last one too. */

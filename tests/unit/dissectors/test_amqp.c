@@ -339,6 +339,75 @@ static void deliveries_are_answered_by_acks_where_the_consumer_sends_them(void *
 	assert_int_equal(fake_count(&c, SIDE_A), 5);
 }
 
+/* Would go round for ever, or once for each number, if numbers were believed. */
+static void numbers_of_any_size_cost_no_time(void **state)
+{
+	(void)state;
+	put_consume(1, "tag", "tag", false);
+	say_client();
+	say_server();
+	put_deliver(1, "tag", UINT64_MAX, "last");
+	say_server();
+	put_ack(&client, 1, 80, UINT64_MAX, false);
+	say_client();
+	expect_last(SIDE_A, MESSAGE_RESPONSE, "method=basic.ack");
+	put_ack(&client, 1, 80, UINT64_MAX, true);
+	put_ack(&client, 1, 80, 0, true); /* all, of which nothing is left */
+	put_ack(&client, 1, 120, 0, true);
+	say_client();
+	expect_last(SIDE_A, MESSAGE_ONEWAY, "method=basic.nack delivery_tag=0 multiple=1");
+}
+
+/* The broker goes on counting. */
+static void confirms_that_are_selected_again_shift_nothing(void **state)
+{
+	(void)state;
+	uint32_t first;
+
+	put_confirms();
+	first = fake_count(&c, SIDE_A);
+	put_publish(1, "k", "one");
+	say_client();
+	put_confirms();
+	put_publish(1, "k", "two");
+	say_client();
+	put_ack(&server, 1, 80, 2, false);
+	say_server();
+	assert_int_equal(last(SIDE_B)->answers, last(SIDE_A)->number);
+	assert_false(fake_message(&c, SIDE_A, first)->answered);
+	put_ack(&server, 1, 80, 1, false);
+	say_server();
+	assert_true(fake_message(&c, SIDE_A, first)->answered);
+}
+
+/* What was published before is in the broker's count, and not in ours. */
+static void who_joins_late_does_not_know_the_numbers_of_publishes(void **state)
+{
+	struct fake_settings settings = { .midstream = true, .client_unknown = true };
+
+	tear_down(state);
+	fake_open(&c, &dissector_amqp, &settings);
+	client.n = server.n = 0;
+	put_confirms();
+	put_publish(1, "k", "ninth of them");
+	say_client();
+	expect_last(SIDE_A, MESSAGE_ONEWAY, "method=basic.publish");
+	put_ack(&server, 1, 80, 1, false);
+	say_server();
+	expect_last(SIDE_B, MESSAGE_ONEWAY, "method=basic.ack delivery_tag=1");
+}
+
+static void a_channel_opened_anew_ends_what_was_on_its_way(void **state)
+{
+	(void)state;
+	put_method(&client, 1, 60, 40, "2ss1", TEXTS("x", "k"), NUMBERS(0, 0));
+	say_client();
+	assert_false(last(SIDE_A)->ended);
+	put_open(1);
+	say_client();
+	assert_true(fake_message(&c, SIDE_A, fake_count(&c, SIDE_A) - 2)->ended);
+}
+
 /* ---- contents ---- */
 
 static void much_of_everything(void)
@@ -527,6 +596,7 @@ static void more_channels_than_are_remembered_are_told_alone(void **state)
 	}
 	assert_int_equal(fake_message(&c, SIDE_B, 100)->answers, 100);
 	assert_int_equal(last(SIDE_B)->answers, -1);
+	assert_true(last(SIDE_A)->closed);
 	assert_false(c.opaque);
 }
 
@@ -590,6 +660,10 @@ int main(void)
 		TEST(a_publish_without_confirms_is_oneway),
 		TEST(publishes_are_confirmed_one_by_one_or_many_at_once),
 		TEST(deliveries_are_answered_by_acks_where_the_consumer_sends_them),
+		TEST(numbers_of_any_size_cost_no_time),
+		TEST(confirms_that_are_selected_again_shift_nothing),
+		TEST(who_joins_late_does_not_know_the_numbers_of_publishes),
+		TEST(a_channel_opened_anew_ends_what_was_on_its_way),
 		TEST(the_bytes_may_be_cut_in_any_way),
 		TEST(contents_of_channels_may_be_interleaved),
 		TEST(a_part_of_a_method_is_no_message),
