@@ -203,6 +203,7 @@ static void stream_remove(struct http2_conn *h, struct stream *s)
 {
 	uint32_t mask = h->slots - 1, hole = (uint32_t)(s - h->stream);
 
+	h->cancelled -= s->cancelled;
 	for (uint32_t i = (hole + 1) & mask; h->stream[i].id != 0; i = (i + 1) & mask) {
 		uint32_t home = slot_of(h, h->stream[i].id);
 
@@ -231,7 +232,6 @@ static void forget_oldest(struct http2_conn *h)
 	}
 	if (oldest == NULL)
 		return;
-	h->cancelled -= oldest->cancelled;
 	stream_remove(h, oldest);
 }
 
@@ -609,7 +609,6 @@ static void close_cancelled(struct conn *c, struct http2_conn *h, uint32_t id)
 			continue;
 		}
 		conn_request_close(c, (enum side)s->asker, s->id, WHY_reset);
-		h->cancelled--;
 		stream_remove(h, s); /* another one may have come into the slot */
 	}
 }
@@ -963,9 +962,9 @@ static void reset(struct conn *c, enum side side, struct slice frame)
 		stream_remove(h, s);
 	} else if (s->asker == side) {
 		s->half[side_other(side)].over = false;
+		h->cancelled += !s->cancelled;
 		s->cancelled = true;
 		s->cancelled_at = h->newest;
-		h->cancelled++;
 	} else {
 		conn_request_close(c, (enum side)s->asker, s->id, WHY_reset);
 		stream_remove(h, s);
