@@ -309,16 +309,26 @@ static bool stop_asked(const struct worker *w)
 	return atomic_load_explicit(&w->door->stop, memory_order_relaxed);
 }
 
-/* Every worker of a file has read the same: the first speaks for all, and before control can know
- * that the run is over, so that its table comes last. */
+/* Every worker of a file has read the same: the first speaks for all. Of a live source the one does
+ * that found its end, for the others are only told to stop. */
+static bool speaks_for_all(struct worker *w)
+{
+	if (!w->live)
+		return w->number == 0 && !stop_asked(w);
+	return w->end > RX_END &&
+	       !atomic_exchange_explicit(&w->door->told, true, memory_order_relaxed);
+}
+
+/* Before control can know that the run is over, so that its table comes last. */
 static void report_sources(struct worker *w)
 {
-	for (uint32_t i = 0; i < w->rx.count && w->number == 0; i++) {
+	bool speaks = speaks_for_all(w);
+
+	for (uint32_t i = 0; i < w->rx.count && speaks; i++) {
 		struct rx_error err = { "" };
 		struct rx_port *p = w->rx.port[i];
-		enum rx_state s = rx_port_backend(p)->state(p, &err);
 
-		if (s > RX_END && !stop_asked(w))
+		if (rx_port_backend(p)->state(p, &err) > RX_END)
 			log_error("%s", err.text);
 	}
 }

@@ -19,6 +19,7 @@ struct emit_door {
 	_Atomic bool attached; /* a control is there */
 	_Atomic bool stop;     /* the run is to end */
 	_Atomic bool ending;   /* writer: workers. One of them has come to its end */
+	_Atomic bool told;     /* writer: workers. One of them has said why a live source ended */
 	_Atomic bool
 		gave_up; /* writer: workers. Records were lost because control is gone for good */
 };

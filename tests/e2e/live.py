@@ -617,6 +617,15 @@ def an_interface_that_is_removed_ends_the_capture_with_5_and_closed_books(back_e
         return told[0]
 
 
+@test
+def whichever_of_several_workers_finds_it_removed_says_so_once():
+    with Lab("--queues", "2") as lab:
+        with Capture(lab, "-i", "tap0", "--workers", "2") as live:
+            lab.link("tap", "del", "tap0")
+            run = live.wait(10).check_status(support.SOURCE)
+        check_equal(sum("tap0" in x and "removed" in x for x in run.stderr.splitlines()), 1, "sentences: %r" % run.stderr)
+
+
 @test_alone
 def an_interface_that_is_removed_under_traffic_leaves_closed_books_too():
     for back_end in BACK_ENDS:
