@@ -43,6 +43,11 @@ static void show_finding(const struct finding *f, int columns, bool colour, FILE
 		fprintf(to, "%s\n", f->text);
 }
 
+static bool is_shown(const struct finding *f, bool quiet)
+{
+	return !quiet || f->level >= LEVEL_WARN;
+}
+
 void show_lines(const struct report *r, const struct deeds *d, bool colour, bool quiet, FILE *to)
 {
 	int columns = r != NULL ? text_columns(r) : 0;
@@ -52,7 +57,7 @@ void show_lines(const struct report *r, const struct deeds *d, bool colour, bool
 			d->deed[i].word, colour && d->deed[i].failed ? "\033[0m" : "",
 			d->deed[i].text);
 	for (uint32_t i = 0; r != NULL && i < r->count; i++)
-		if (!quiet || r->finding[i].level >= LEVEL_WARN)
+		if (is_shown(&r->finding[i], quiet))
 			show_finding(&r->finding[i], columns, colour, to);
 }
 
@@ -93,13 +98,17 @@ static void put_deed(const struct deed *d, FILE *to)
 	fprintf(to, ",\"failed\":%s}", d->failed ? "true" : "false");
 }
 
-void show_json(int status, const struct report *r, const struct deeds *d, FILE *to)
+void show_json(int status, const struct report *r, const struct deeds *d, bool quiet, FILE *to)
 {
+	const char *separator = "";
+
 	fprintf(to, "{\"type\":\"check\",\"status\":%d,\"findings\":[", status);
 	for (uint32_t i = 0; r != NULL && i < r->count; i++) {
-		if (i > 0)
-			fputc(',', to);
+		if (!is_shown(&r->finding[i], quiet))
+			continue;
+		fputs(separator, to);
 		put_finding(&r->finding[i], to);
+		separator = ",";
 	}
 	fputs("],\"changes\":[", to);
 	for (uint32_t i = 0; d != NULL && i < d->count; i++) {

@@ -10,7 +10,7 @@
  * mend. `r` or `d` may be NULL. */
 void show_lines(const struct report *r, const struct deeds *d, bool colour, bool quiet, FILE *to);
 
-/* show_json - {"status":1,"findings":[...],"changes":[...]}, and a newline. */
-void show_json(int status, const struct report *r, const struct deeds *d, FILE *to);
+/* show_json - {"status":1,"findings":[...],"changes":[...]}, and a newline; `quiet` as above. */
+void show_json(int status, const struct report *r, const struct deeds *d, bool quiet, FILE *to);
 
 #endif

@@ -273,7 +273,7 @@ static void show(const struct check_call *c, int status, const struct report *r,
 		 const struct deeds *d)
 {
 	if (c->json)
-		show_json(status, r, d, stdout);
+		show_json(status, r, d, c->quiet, stdout);
 	else
 		show_lines(r, d, wants_colour(), c->quiet, stdout);
 }

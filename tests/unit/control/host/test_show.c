@@ -94,7 +94,7 @@ static void json_is_json(void **state)
 
 	(void)state;
 	assert_non_null(to);
-	show_json(1, &r, &d, to);
+	show_json(1, &r, &d, false, to);
 	assert_int_equal(fclose(to), 0);
 	assert_string_equal(
 		text,
@@ -109,13 +109,29 @@ static void json_is_json(void **state)
 		"true}]}\n");
 }
 
+static void quiet_json_has_only_what_is_to_mend(void **state)
+{
+	FILE *to = open_memstream(&text, &bytes);
+
+	(void)state;
+	assert_non_null(to);
+	show_json(1, &r, NULL, true, to);
+	assert_int_equal(fclose(to), 0);
+	assert_string_equal(
+		text,
+		"{\"type\":\"check\",\"status\":1,\"findings\":["
+		"{\"level\":\"warn\",\"check\":\"gro\",\"interface\":\"eth0\",\"text\":\"eth0: "
+		"on; super-packets of 64 KB reach AF_XDP as several frames\",\"fix\":\"ethtool "
+		"-K eth0 gro off\",\"fixable\":true}],\"changes\":[]}\n");
+}
+
 static void nothing_is_json_too(void **state)
 {
 	FILE *to = open_memstream(&text, &bytes);
 
 	(void)state;
 	assert_non_null(to);
-	show_json(0, NULL, NULL, to);
+	show_json(0, NULL, NULL, false, to);
 	assert_int_equal(fclose(to), 0);
 	assert_string_equal(text,
 			    "{\"type\":\"check\",\"status\":0,\"findings\":[],\"changes\":[]}\n");
@@ -128,7 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(lines_stand_in_columns), TEST(quiet_is_what_is_to_mend),
 		TEST(colour_is_asked_for),    TEST(deeds_come_first),
-		TEST(json_is_json),           TEST(nothing_is_json_too),
+		TEST(json_is_json), TEST(quiet_json_has_only_what_is_to_mend),           TEST(nothing_is_json_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
