@@ -144,7 +144,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(lines_stand_in_columns), TEST(quiet_is_what_is_to_mend),
 		TEST(colour_is_asked_for),    TEST(deeds_come_first),
-		TEST(json_is_json), TEST(quiet_json_has_only_what_is_to_mend),           TEST(nothing_is_json_too),
+		TEST(json_is_json),           TEST(quiet_json_has_only_what_is_to_mend),
+		TEST(nothing_is_json_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
