@@ -348,6 +348,8 @@ def port_blind(capture, name):
         missing, extra = judged.difference(wanted, found), judged.difference(found, wanted)
         why = exception(name, "ports")
         check(why or not missing and not extra, "of %d: missing %r; extra %r" % (len(wanted), missing[:3], extra[:3]))
+        # What only cannot be found must not be found as something else.
+        check(why is None or INLINE not in why or not extra, "extra %r" % extra[:3])
         check(not why or missing or extra, "there is no need for the exception any more: " + str(why))
         return "%d exchanges%s" % (len(wanted), ", but " + why if why else "")
 
