@@ -283,9 +283,9 @@ void message_note(struct message *m, uint64_t note);
 
 /* message_proto - the message is of a protocol inside this one (gRPC in HTTP/2): its record bears
  * that name. `d` is in the list of dissectors too, often with fields only. Fields added from here
- * on are of its table, and those added before keep their number: begin it with the same ones. Where
- * that dissector is not enabled nothing happens. */
-void message_proto(struct message *m, const struct dissector *d);
+ * on are of its table, and those added before keep their number: begin it with the same ones. Returns
+ * false, and nothing happens, where that dissector is not enabled: tell it as one of your own. */
+bool message_proto(struct message *m, const struct dissector *d);
 
 /* message_stream - the number that the protocol itself gives to the exchange: a stream, a channel.
  * Shown beside `index`. */

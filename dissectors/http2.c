@@ -512,10 +512,8 @@ static void tell_request(struct half *half, const struct block *b)
 {
 	const struct slice *host = value_of(b, ":authority"), *scheme = value_of(b, ":scheme");
 
-	half->grpc = is_grpc(b);
 	tell_word(half->m, FIELD_VERSION, "2");
-	if (half->grpc)
-		message_proto(half->m, &dissector_grpc);
+	half->grpc = is_grpc(b) && message_proto(half->m, &dissector_grpc);
 	if (half->grpc)
 		method_of_call(half->m, value_of(b, ":path"));
 	else
@@ -582,10 +580,10 @@ static void tell_response(struct stream *s, struct half *half, enum side side,
 {
 	const struct slice *status = value_of(b, ":status");
 
-	half->grpc = is_grpc(b) || s->half[side_other(side)].grpc;
 	tell_word(half->m, FIELD_VERSION, "2");
+	half->grpc = (is_grpc(b) || s->half[side_other(side)].grpc) &&
+		     message_proto(half->m, &dissector_grpc);
 	if (half->grpc) {
-		message_proto(half->m, &dissector_grpc);
 		tell_value(half->m, GRPC_ENCODING, value_of(b, "grpc-encoding"));
 		note_grpc(half, b);
 	} else {

@@ -31,7 +31,7 @@ struct slice conn_handed(const struct conn *c) { (void)c; NEVER; }
 bool conn_request_key(struct conn *c, enum side s, const uint8_t *at, uint64_t key, uint64_t to) { (void)c, (void)s, (void)at, (void)key, (void)to; NEVER; }
 bool conn_request_again(struct conn *c, enum side s, uint64_t key) { (void)c, (void)s, (void)key; NEVER; }
 bool conn_request_close(struct conn *c, enum side s, uint64_t key, enum why why) { (void)c, (void)s, (void)key, (void)why; NEVER; }
-void message_proto(struct message *m, const struct dissector *d) { (void)m, (void)d; NEVER; }
+bool message_proto(struct message *m, const struct dissector *d) { (void)m, (void)d; NEVER; }
 void message_stream(struct message *m, uint64_t n) { (void)m, (void)n; NEVER; }
 void message_body(struct message *m, struct slice s) { (void)m, (void)s; NEVER; }
 struct slice message_told(const struct message *m, uint16_t f) { (void)m, (void)f; NEVER; }

@@ -111,18 +111,19 @@ void message_note(struct message *m, uint64_t note)
 		m->note = note;
 }
 
-void message_proto(struct message *m, const struct dissector *d)
+bool message_proto(struct message *m, const struct dissector *d)
 {
 	uint32_t i = 0;
 
 	if (m == NULL)
-		return;
+		return false;
 	while (i < dissector_count && dissectors[i] != d)
 		i++;
 	if (i == dissector_count || (m->conn->host->identify->enabled >> i & 1) == 0)
-		return;
+		return false;
 	m->proto = (uint8_t)i;
 	m->named = 1;
+	return true;
 }
 
 void message_stream(struct message *m, uint64_t stream)

@@ -679,12 +679,13 @@ void message_note(struct message *m, uint64_t note)
 	m->note = note;
 }
 
-void message_proto(struct message *m, const struct dissector *d)
+bool message_proto(struct message *m, const struct dissector *d)
 {
-	if (m == NULL)
-		return;
+	if (m == NULL || m->conn->settings.alone)
+		return false;
 	MUST(!m->ended);
 	m->proto = d;
+	return true;
 }
 
 void message_stream(struct message *m, uint64_t stream)

@@ -21,6 +21,7 @@ struct fake_settings {
 	size_t head_bytes;    /* gathered at most; 0: 65536 */
 	bool client_unknown;  /* nobody saw the SYN */
 	bool midstream;       /* of both sides */
+	bool alone;           /* message_proto() says no: the protocols inside are not enabled */
 	bool without_headers; /* message_wants() says no to FIELD_PAIRS */
 	bool in_place;        /* input is not copied to the page: for measuring what feed() costs */
 	const char *handed;   /* what conn_handed() says; NULL: nothing */

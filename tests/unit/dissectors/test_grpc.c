@@ -57,6 +57,31 @@ static const struct message *expect(enum side side, uint32_t n, const char *fiel
 	return m;
 }
 
+/* --dissectors http2: nothing of what gRPC makes of method and code. */
+static void where_grpc_is_not_enabled_a_call_is_http2(void **state)
+{
+	struct fake_settings settings = { .alone = true };
+	const struct message *m;
+
+	(void)state;
+	fake_free(&c);
+	fake_open(&c, &dissector_http2, &settings);
+	put_headers(&client, 1, 0, CALL);
+	put_data(&client, 1, F_END_STREAM, ONE, 8);
+	put_headers(&server, 1, 0, HEAD);
+	put_headers(&server, 1, F_END_STREAM, "grpc-status: 5\n");
+	say_both();
+	m = fake_message(&c, SIDE_A, 0);
+	assert_null(m->proto);
+	assert_non_null(strstr(m->fields, "method=POST target=/shop.Cart/Get"));
+	assert_null(strstr(m->fields, "messages="));
+	m = fake_message(&c, SIDE_B, 0);
+	assert_null(m->proto);
+	assert_non_null(strstr(m->fields, "code=200"));
+	assert_null(strstr(m->fields, "code=5"));
+	assert_false(m->failed);
+}
+
 static void a_call_is_one_record_with_counts(void **state)
 {
 	(void)state;
@@ -152,6 +177,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+		TEST(where_grpc_is_not_enabled_a_call_is_http2),
 		TEST(a_call_is_one_record_with_counts),
 		TEST(messages_may_be_cut_over_frames_and_segments),
 		TEST(a_response_of_trailers_only_has_its_code),
