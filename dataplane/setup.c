@@ -203,7 +203,7 @@ static void tell_choice(const struct worker *w, uint32_t source, char *why)
 		if (*c == '\n')
 			*c = c[1] != 0 ? ';' : 0;
 	if (b->live)
-		log_info("%s: %s (%s)%s%s", about->interface, b->name, about->mode,
+		log_each("%s: %s (%s)%s%s", about->interface, b->name, about->mode,
 			 why[0] != 0 ? "; " : "", why);
 }
 

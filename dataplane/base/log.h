@@ -35,4 +35,7 @@ __attribute__((format(printf, 3, 4))) void log_line(struct log_site *site, enum 
 #define log_warn(...)  log_at(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_at(LOG_INFO, __VA_ARGS__)
 
+/* log_each - a line that is never kept back: of what is told once for each thing that is set up. */
+#define log_each(...) log_line(NULL, LOG_INFO, __VA_ARGS__)
+
 #endif

@@ -83,6 +83,8 @@ def two_mirror_ports_are_one_capture(back_end):
         check_same(run.pairs, nginx.answered(), back_end)
         check_equal([s.offered for s in run.sources()], [s.received for s in run.sources()], "offered by source")
         check_equal(len(run.sources()), 2, "sources")
+        for name in ("tap0", "tap1"):
+            check("weir: %s: " % name in run.stderr, "nothing says how %s is captured: %r" % (name, run.stderr))
         check(all(s.received >= asked for s in run.sources()), "a port saw too little: %r" % run.sources())
 
 

@@ -136,6 +136,14 @@ static void a_call_site_is_a_cause_of_its_own(void **state)
 	assert_string_equal(printed(), "tester: error: place 0\ntester: error: another place\n");
 }
 
+static void each_of_several_things_has_its_line(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		log_each("thing %d", i);
+	assert_string_equal(printed(), "tester: thing 0\ntester: thing 1\ntester: thing 2\n");
+}
+
 static void a_line_too_long_is_cut_and_still_ends(void **state)
 {
 	struct log_site site = { 0 };
@@ -192,6 +200,7 @@ int main(void)
 		T(what_was_kept_is_told_with_the_next_line),
 		T(the_silence_is_20_seconds),
 		T(a_call_site_is_a_cause_of_its_own),
+		T(each_of_several_things_has_its_line),
 		T(a_line_too_long_is_cut_and_still_ends),
 		T(of_many_threads_one_prints_and_none_is_forgotten),
 	};
