@@ -900,7 +900,7 @@ static void tell_of_tags(const struct af_xdp_port *p)
 	const char *name = p->interface.name;
 
 	if (interface_strips_tags(name))
-		log_info("%s takes VLAN tags out of frames, and AF_XDP does not see them; if there "
+		log_each("%s takes VLAN tags out of frames, and AF_XDP does not see them; if there "
 			 "are "
 			 "any, keep them in with: ethtool -K %s rxvlan off",
 			 name, name);
