@@ -398,9 +398,25 @@ static size_t take_frame(struct conn *c, enum side side, struct slice in, const 
 	return f->header;
 }
 
+/* What is torn ends. A control frame's message is `now` alone. */
+static void tear(struct ws_side *s, enum flag flag)
+{
+	if (s->in_payload && s->control) {
+		message_flag(s->now, flag);
+		message_number(s->now, WS_UNFINISHED, 1);
+		message_end(s->now, NULL);
+	}
+	s->in_payload = false;
+	if (s->fragments > 0) {
+		message_flag(s->data, flag);
+		tear_data(s, NULL);
+	}
+}
+
 /* read_frame - which begins at `in`. Returns how many bytes were taken; 0: it is not all there. */
 static size_t read_frame(struct conn *c, enum side side, struct slice in)
 {
+	struct ws_conn *w = conn_state(c);
 	size_t need = HEADER_BYTES;
 	struct frame f;
 
@@ -412,6 +428,8 @@ static size_t read_frame(struct conn *c, enum side side, struct slice in)
 	}
 	f = read_header(in);
 	if (f.payload > INT64_MAX) { /* 5.2: the most significant bit must be 0 */
+		tear(&w->side[side], FLAG_anomaly);
+		tear(&w->side[side_other(side)], (enum flag)0);
 		conn_become(c, NULL);
 		return 0;
 	}
@@ -440,21 +458,6 @@ static size_t feed(struct conn *c, enum side side, struct slice in)
 		taken += n;
 	} while (n > 0 && !s->in_payload);
 	return taken;
-}
-
-/* What is torn ends. A control frame's message is `now` alone. */
-static void tear(struct ws_side *s, enum flag flag)
-{
-	if (s->in_payload && s->control) {
-		message_flag(s->now, flag);
-		message_number(s->now, WS_UNFINISHED, 1);
-		message_end(s->now, NULL);
-	}
-	s->in_payload = false;
-	if (s->fragments > 0) {
-		message_flag(s->data, flag);
-		tear_data(s, NULL);
-	}
 }
 
 static enum resync gap(struct conn *c, enum side side, uint64_t bytes)

@@ -416,6 +416,15 @@ static void a_length_beyond_all_ends_the_reading(void **state)
 	assert_int_equal(fake_count(&c, SIDE_B), 1);
 	assert_true(c.opaque);
 	assert_string_equal(c.become, "");
+	free_conn(state);
+	open_conn(state);
+	text(SIDE_A, 0x01, "half of this");
+	text(SIDE_B, 0x01, "and of that"); /* which nobody will read on either */
+	flush(SIDE_A);
+	flush(SIDE_B);
+	fake_feed(&c, SIDE_B, beyond, sizeof(beyond));
+	assert_true(expect(SIDE_A, 0, "method=TEXT target=/chat unfinished=1", 0)->ended);
+	assert_true(expect(SIDE_B, 0, "method=TEXT target=/chat unfinished=1", FLAG_anomaly)->ended);
 }
 
 /* ---- cuts, holes, ends ---- */
