@@ -978,12 +978,16 @@ static void goaway(struct conn *c, enum side side, struct slice frame)
 	if (payload_bytes(frame.at) < 8)
 		return;
 	last = be32(frame.at + FRAME_HEADER_BYTES) & 0x7fffffff;
-	for (uint32_t i = 0; i < h->slots; i++) {
-		const struct stream *s = &h->stream[i];
+	for (uint32_t i = 0; i < h->slots;) {
+		struct stream *s = &h->stream[i];
 
-		if (s->id > last && s->asker == side_other(side) && !s->pushed &&
-		    !s->half[side].headed && s->half[s->asker].m == NULL)
-			conn_request_close(c, (enum side)s->asker, s->id, WHY_connection_closed);
+		if (s->id <= last || s->asker != side_other(side) || s->pushed ||
+		    s->half[side].headed || s->half[s->asker].m != NULL) {
+			i++;
+			continue;
+		}
+		conn_request_close(c, (enum side)s->asker, s->id, WHY_connection_closed);
+		stream_remove(h, s); /* another one may have come into the slot */
 	}
 }
 
