@@ -74,6 +74,7 @@ enum {
 	SETTING_BYTES = 6,
 	SETTING_TABLE_SIZE = 1,
 	STREAMS_MAX = 512,        /* remembered at once */
+	FORGOTTEN_IDS = 128,      /* of the oldest of them at once, beyond that */
 	LINES_MAX = 256,          /* of a block; beyond: head_cut */
 	BLOCK_TEXT_BYTES = 65536, /* of its lines */
 	LIMITS_MAX = 4,           /* table sizes not acknowledged yet */
@@ -217,22 +218,28 @@ static void stream_remove(struct http2_conn *h, struct stream *s)
 	h->streams--;
 }
 
-/* Makes room: the oldest stream whose request is complete waits for a response that may never come.
- */
+static bool may_be_forgotten(const struct stream *s)
+{
+	return s->id != 0 && s->half[0].m == NULL && s->half[1].m == NULL;
+}
+
+/* Makes room: the oldest streams whose requests are complete wait for responses that may never
+ * come. Several at once, so that a flood of requests does not walk the table for each. */
 static void forget_oldest(struct http2_conn *h)
 {
-	struct stream *oldest = NULL;
+	uint32_t oldest = UINT32_MAX;
 
-	for (uint32_t i = 0; i < h->slots; i++) {
+	for (uint32_t i = 0; i < h->slots; i++)
+		if (may_be_forgotten(&h->stream[i]) && h->stream[i].id < oldest)
+			oldest = h->stream[i].id;
+	for (uint32_t i = 0; oldest != UINT32_MAX && i < h->slots;) {
 		struct stream *s = &h->stream[i];
 
-		if (s->id != 0 && s->half[0].m == NULL && s->half[1].m == NULL &&
-		    (oldest == NULL || s->id < oldest->id))
-			oldest = s;
+		if (may_be_forgotten(s) && s->id - oldest < FORGOTTEN_IDS)
+			stream_remove(h, s); /* another one may have come into the slot */
+		else
+			i++;
 	}
-	if (oldest == NULL)
-		return;
-	stream_remove(h, oldest);
 }
 
 /* NULL: too many are open, or no memory. Then its messages are not read. */
