@@ -9,7 +9,7 @@
 const struct dissector dissector_grpc = {
 	.name = "grpc",
 	.proto = "grpc",
-	.title = "gRPC over HTTP/2",
+	.title = "gRPC, where http2 is read too",
 	.fields = http2_fields,
 	.field_count = HTTP2_FIELD_COUNT,
 	.interim_field = HTTP2_INTERIM,

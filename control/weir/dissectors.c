@@ -20,7 +20,10 @@ static const char *kind_name(enum field_kind kind)
 
 static void print_dissector(const struct dissector *d)
 {
-	printf("%s: %s\n", d->name, d->title);
+	printf("%s: %s", d->name, d->title);
+	if (strcmp(d->name, d->proto) != 0)
+		printf(" (in records: %s)", d->proto);
+	putchar('\n');
 	for (uint32_t i = 0; i < d->field_count; i++)
 		printf("  %-18s %-7s %s\n", d->fields[i].name, kind_name(d->fields[i].kind),
 		       d->fields[i].meaning);
