@@ -27,7 +27,8 @@ struct gathered {
 	uint8_t *at;
 	uint32_t bytes, room;
 	uint32_t mark_count;
-	struct mark mark[MARKS]; /* when they run out, the last one stands for all that follow */
+	/* When they run out, the last one stands for all that follow, and its `acked` is UINT64_MAX. */
+	struct mark mark[MARKS];
 };
 
 struct conn_side {

@@ -106,6 +106,9 @@ static void gather(struct conn *c, struct conn_side *s, uint64_t offset, struct 
 	}
 	if (g->mark_count < MARKS)
 		g->mark[g->mark_count++] = (struct mark){ offset, s->segment };
+	else /* what the packets behind it acknowledged is not known any more: pairing must not go
+		by it */
+		g->mark[MARKS - 1].segment.acked = UINT64_MAX;
 	memcpy(g->at + g->bytes, bytes.at, bytes.bytes);
 	g->bytes += (uint32_t)bytes.bytes;
 }

@@ -444,19 +444,34 @@ static void settle(struct pair *p, struct pair_queue *q, const struct message *e
 		let_go(p, q, NULL);
 }
 
+/* forget_requests - those that were sent before `acked` bytes of the capture had been received. */
+static void forget_requests(struct pair *p, struct pair_queue *q, uint64_t acked, enum why why)
+{
+	struct message *m = q->first, *next;
+
+	for (; m != NULL; m = next) {
+		next = m->next;
+		if (m->key == 0 && m->acked < acked)
+			queue_drop(p, q, m, why);
+	}
+}
+
+/* A gap: whose the held responses are will not be known, nor who asked before anything of the
+ * capture had come. Who asked later is told by what he had received, as after every gap. */
+static void forget_uncertain(struct pair *p, struct pair_queue *q)
+{
+	while (q->held > 0)
+		let_go(p, q, NULL);
+	forget_requests(p, q, 1, WHY_midstream);
+}
+
 /* Nothing of what has been asked can be told from what was asked before: a new beginning, as after
  * a gap. */
 static void abandon(struct pair *p, struct pair_queue *q)
 {
-	struct message *m = q->first, *next;
-
 	while (q->held > 0)
 		let_go(p, q, NULL);
-	for (; m != NULL; m = next) {
-		next = m->next;
-		if (m->key == 0)
-			queue_drop(p, q, m, WHY_midstream);
-	}
+	forget_requests(p, q, UINT64_MAX, WHY_midstream);
 	q->overflow = 0;
 	q->server_loose = true;
 }
@@ -623,8 +638,7 @@ static void end_response(struct pair *p, struct message *m)
 /* The code of an interim response is kept with the oldest open request. */
 static void end_interim(struct pair *p, struct message *m)
 {
-	struct message *request = m->key != 0 ? find_by_key(m->queue, m->key)
-					      : find_next(m->queue);
+	struct message *request = m->key != 0 ? find_by_key(m->queue, m->key) : find_next(m->queue);
 	const struct record_field *f = (const void *)m->fields;
 
 	count(p->counters, interim);
@@ -668,10 +682,9 @@ void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t o
 	      uint64_t bytes)
 {
 	uint64_t end = offset + bytes;
-	struct message *m, *next;
 
 	if (unlikely(q->midstream && !q->sure))
-		abandon(p, q);
+		forget_uncertain(p, q);
 	if (!server_side) {
 		q->generation++;
 		return;
@@ -679,11 +692,7 @@ void pair_gap(struct pair *p, struct pair_queue *q, bool server_side, uint64_t o
 	/* Whoever had received what is missing here asked again later; all others' responses may be
 	 * in it. */
 	q->server_loose = true;
-	for (m = q->first; m != NULL; m = next) {
-		next = m->next;
-		if (m->key == 0 && m->acked < end)
-			queue_drop(p, q, m, WHY_gap);
-	}
+	forget_requests(p, q, end, WHY_gap);
 }
 
 bool pair_rekey(struct pair *p, struct pair_queue *q, uint64_t begin, uint64_t key,

@@ -60,7 +60,7 @@ struct message {
 	struct message *partner;  /* the request that a response answers, and the other way round */
 	struct pair_queue *queue; /* its connection's */
 	struct conn *conn;
-	uint64_t begin, acked; /* stream offsets, see above */
+	uint64_t begin, acked; /* stream offsets, see above; acked UINT64_MAX: not known */
 	uint64_t key, note;
 	uint64_t ts_ns, end_ts_ns; /* first and last byte */
 	uint64_t frame, end_frame;
