@@ -451,6 +451,13 @@ static enum resync gap(struct conn *c, enum side side, uint64_t bytes)
 	return RESYNC_OPAQUE;
 }
 
+static void close_side(struct conn *c, enum side side, enum why why)
+{
+	(void)why;
+	if (conn_client(c) != side)
+		end_hello(c, NULL);
+}
+
 /* The header of a handshake record, and as much of the hello's as is in it. */
 static enum guess probe(struct slice first, uint16_t port_hint)
 {
@@ -493,4 +500,5 @@ const struct dissector dissector_tls = {
 	.probe = probe,
 	.feed = feed,
 	.gap = gap,
+	.close = close_side,
 };
