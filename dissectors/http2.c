@@ -20,6 +20,7 @@
  *     a block without :method and :status     trailers if the side has a message open, else nothing
  *     a second request on an open stream      trailers
  *     frames between the pieces of a block    nothing can be told any more: opaque
+ *     a message on stream 0                   the same
  *     a line before the pseudo-header lines   a line like any other
  */
 #include <string.h>
@@ -1142,6 +1143,10 @@ static int read_preface(struct slice in)
 /* read_frame - which begins at `in`, its header being there. */
 static size_t read_frame(struct conn *c, enum side side, struct slice in, bool *ret_stops)
 {
+	/* RFC 9113 6.1, 6.2, 6.6: these belong to a stream. */
+	if (stream_id(in.at) == 0 &&
+	    (in.at[3] == FRAME_DATA || in.at[3] == FRAME_HEADERS || in.at[3] == FRAME_PUSH_PROMISE))
+		return end_reading(c);
 	switch ((enum frame_type)in.at[3]) {
 	case FRAME_DATA: return begin_data(c, side, in);
 	case FRAME_HEADERS:

@@ -479,6 +479,15 @@ static void frames_within_a_block_end_the_reading(void **state)
 	assert_int_equal(fake_count(&c, SIDE_A), 0);
 }
 
+static void a_message_on_stream_0_ends_the_reading(void **state)
+{
+	(void)state;
+	put_headers(&client, 0, F_END_STREAM, GET);
+	say_client();
+	assert_true(c.opaque);
+	assert_int_equal(fake_count(&c, SIDE_A), 0);
+}
+
 static void a_continuation_of_nothing_ends_the_reading(void **state)
 {
 	(void)state;
@@ -616,6 +625,7 @@ int main(void)
 		TEST(a_hole_in_a_body_is_counted),
 		TEST(padding_that_lies_ends_the_reading),
 		TEST(frames_within_a_block_end_the_reading),
+		TEST(a_message_on_stream_0_ends_the_reading),
 		TEST(a_continuation_of_nothing_ends_the_reading),
 		TEST(continuations_without_end_cost_their_bytes_once),
 		TEST(a_block_that_blows_up_is_cut),
