@@ -87,7 +87,7 @@ static const struct rx_option af_xdp_options[] = {
 	WORD("copy",      copy,    copy_words,    "are frames copied, or received in place; auto: as the driver can")
 	COUNT("queue",    queue,   0, 0, 4095,    "the first receive queue")
 	COUNT("queues",   queues,  0, 1, AF_XDP_QUEUES, "how many from there on (default all); the others are left to the host")
-	WORD("spread",    spread,  spread_words,  "every worker on every queue, chosen by a hash that is the same for both directions; auto: with several workers, unless the interface's RSS does that and has a queue for each")
+	WORD("spread",    spread,  spread_words,  "every worker on every queue, flows shared out by the program; auto: unless RSS does so already")
 	COUNT("ring",     ring,    8192, 64, 1 << 20, "packets that wait for a worker, per queue that it does not share; a power of two")
 	WORD("frame",     frame,   frame_words,   "bytes per frame; 256 of them are the kernel's")
 	COUNT("frames",   frames,  0, 64, 1 << 21, "frames per queue (default: its rings, and 128 for each)")
