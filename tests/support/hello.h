@@ -12,7 +12,8 @@ struct bytes {
 
 static inline void put(struct bytes *b, const void *data, size_t n)
 {
-	memcpy(b->at + b->n, data, n);
+	if (n > 0)
+		memcpy(b->at + b->n, data, n);
 	b->n += n;
 }
 

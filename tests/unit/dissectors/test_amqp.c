@@ -32,7 +32,8 @@ static void put(struct frames *f, const void *data, size_t n)
 {
 	if (f->n + n > sizeof(f->at))
 		abort();
-	memcpy(f->at + f->n, data, n);
+	if (n > 0)
+		memcpy(f->at + f->n, data, n);
 	f->n += n;
 }
 

@@ -102,7 +102,7 @@ static struct ends ends_of(uint32_t variant, bool v6, bool with_ports)
 					    (uint8_t)(n >> 8), (uint8_t)(n >> 16),
 					    (uint8_t)(1 + i) },
 			       16);
-		e.key.port[i] = with_ports ? (uint16_t)(n >> (8 * i) | 1) : 0;
+		e.key.port[i] = (uint16_t)(with_ports ? n >> (8 * i) | 1 : 0);
 	}
 	return e;
 }
