@@ -61,7 +61,7 @@ struct build {
 static void put(struct build *b, uint64_t value, size_t bytes)
 {
 	for (size_t i = bytes; i-- > 0;)
-		b->data[b->bytes++] = i < sizeof(value) ? (uint8_t)(value >> (8 * i)) : 0;
+		b->data[b->bytes++] = (uint8_t)(i < sizeof(value) ? value >> (8 * i) : 0);
 }
 
 static void put_varint(struct build *b, uint64_t v)
