@@ -541,13 +541,30 @@ static void ignore_outgoing(struct dpdk_device *d)
 			return;
 }
 
-/* own_program - instead of the driver's, unless the user has one of his own. */
+/* forget_received - what has come in until now. */
+static void forget_received(struct dpdk_device *d, uint16_t queue)
+{
+	struct rte_mbuf *mbuf[64];
+	uint16_t n;
+
+	while ((n = rte_eth_rx_burst(d->port, queue, mbuf, 64)) > 0)
+		rte_pktmbuf_free_bulk(mbuf, n);
+}
+
+/* own_program - instead of the driver's, unless the user has one of his own. What the driver's
+ * program has brought meanwhile was never offered by weir's; its queues are not connected yet, so
+ * nothing comes now. */
 static int own_program(struct dpdk_device *d, struct rx_error *err)
 {
+	int code;
+
 	if (d->args.kind != DPDK_AF_XDP || dpdk_args_count(&d->args, "xdp_prog") > 0)
 		return 0;
-	return dpdk_kernel_replace(d->args.interface, d->held.index,
+	code = dpdk_kernel_replace(d->args.interface, d->held.index,
 				   interface_rx_queues(d->args.interface), &d->program, err);
+	for (uint16_t q = 0; code == 0 && q < d->workers; q++)
+		forget_received(d, q);
+	return code;
 }
 
 static int count_xsk(struct dpdk_device *d, uint32_t q, const struct interface *interface,
