@@ -129,8 +129,7 @@ struct http2_side {
 	uint32_t walked; /* bytes, from the first not taken, of whole frames */
 	/* What this side has asked of the other's table, until it is acknowledged. */
 	uint32_t limit[LIMITS_MAX];
-	uint32_t limits, unacknowledged; /* SETTINGS with such a value; SETTINGS sent, at most
-					    LIMITS_MAX are told apart */
+	uint32_t unacknowledged; /* SETTINGS sent; at most LIMITS_MAX are told apart */
 	bool limit_known[LIMITS_MAX];
 };
 

@@ -272,8 +272,8 @@ void dpdk_kernel_pulled(struct dpdk_kernel *k, uint32_t count)
 		k->received += count;
 }
 
-/* fence - return when no processor is inside the program: closing a packet socket waits for a grace
- * period. Behind the sandbox none can be opened: then time must do. */
+/* settle - until the program counts no more: a processor may be inside it when the queue is taken
+ * from it, and behind the sandbox nothing can be asked that waits for that. */
 static void settle(const struct dpdk_kernel *k)
 {
 	struct tally t, before = { .seen = UINT64_MAX };
