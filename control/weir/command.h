@@ -27,6 +27,7 @@ struct command {
 };
 
 int command_read(int argc, char **argv);
+int command_bench(int argc, char **argv);
 int command_capture(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_ctl(int argc, char **argv);

@@ -13,6 +13,8 @@ static const struct command commands[] = {
 	{ "capture", "interfaces in, matched request/response pairs out", command_capture },
 	{ "check", "look at this machine before blaming the tool; mend it, and put it back",
 	  command_check },
+	{ "bench", "what capturing costs here, stage by stage and against others; whether promises hold",
+	  command_bench },
 	{ "ctl", "ask a capture that is running, or end it", command_ctl },
 	{ "dissectors", "the protocols that weir reads, and their fields", command_dissectors },
 	{ "lab", "a client, a server and a tap on this machine, to try things on", command_lab },

@@ -21,6 +21,7 @@ COLUMNS, TAB = 100, 8
 # Sources without a file of unit tests, and where they are tested instead.
 TESTED_ELSEWHERE = {
     "control/daemon/main.c": "set-up only; every end-to-end run passes through it",
+    "control/weir/bench.c": "the table of benchmarks; tests/e2e/bench.py",
     "control/weir/capture.c": "joins parts that have their tests; tests/e2e/live.py and refusals.py",
     "control/weir/check.c": "options to calls that have their tests; tests/e2e/check.py",
     "control/weir/launch.c": "joins parts that have their tests; tests/e2e/cli.py, lifecycle.py and live.py",
