@@ -3,8 +3,16 @@
  *     place_open -> trial_run, as often as there are runs -> place_close
  *
  * A place is the lab, or a real interface whose traffic is somebody else's. Load and server have
- * one core, the receiver the others: the report says so. Every process of a trial ends with its
- * caller (PR_SET_PDEATHSIG); INT and TERM end a trial early, and place_close() leaves nothing.
+ * one core, the receiver the others: the report says so.
+ *
+ *     |<-------------------------- receiver -------------------------->|
+ *        |<------------------------ load ------------------------>|
+ *           settle |<-- measured: load.seconds -->| system calls
+ *
+ * Packets are counted from the first to the last, the machine's work in the window in between.
+ * Every process of a trial ends with its caller (PR_SET_PDEATHSIG). From place_open() to
+ * place_close() INT, TERM and HUP are held: they end what waits in here, and place_interrupted()
+ * tells of them. If the caller is killed, a process that outlives it removes the lab.
  *
  * Threads: one at a time. Needs root for the lab.
  */
@@ -15,7 +23,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "control/bench/hdr.h"
 #include "control/bench/machine.h"
 #include "control/bench/result.h"
 
@@ -26,6 +33,9 @@ struct place_plan {
 	uint32_t queues;        /* of the lab's mirror port */
 	bool server;            /* an nginx in the lab, for LOAD_HTTP and the tools */
 	uint32_t body_bytes[4]; /* the files /N that it has; 0: no more */
+	/* "0,1-3": the load's, then the receiver's. NULL: the first one that may be used, and the
+	 * others. With a single core they share it. */
+	const char *cores;
 };
 
 struct place;
@@ -38,6 +48,21 @@ struct trial_error {
 /* place_open - Returns: 0 and *ret; -errno and err: a program is missing, no privilege, … */
 int place_open(const struct place_plan *plan, struct place **ret, struct trial_error *err);
 void place_close(struct place *p);
+
+/* place_interface - what is captured: "tap0" of the lab, or the plan's. */
+const char *place_interface(const struct place *p);
+
+/* place_interrupted - somebody wants this to end: the number of the signal, or 0. */
+int place_interrupted(void);
+
+/* place_wait - sleep. Returns: false: interrupted. */
+bool place_wait(double seconds);
+
+/* place_machine - how work is counted here. */
+struct machine *place_machine(const struct place *p);
+
+/* place_receive_cores - how many cores the receiver has, and whether the load shares them. */
+uint32_t place_receive_cores(const struct place *p, bool *ret_shared);
 
 /* place_conditions - interface, driver, rings, queues, offloads, MTU, cores: into the result. */
 void place_conditions(const struct place *p, struct result *r);
@@ -60,7 +85,10 @@ struct trial_load {
 	uint32_t connections; /* LOAD_HTTP, WRK, HEY */
 	uint32_t body_bytes;
 	const char *url; /* LOAD_HTTP, WRK, HEY: another server than the place's; NULL: that one */
-	double seconds;
+	double seconds;  /* measured; it lasts a little longer */
+	/* LOAD_FRAMES: the receiver asks for one of the flows, which is its index + 1; 0: for all.
+	 */
+	uint32_t selected_flow;
 };
 
 /* ---- who receives ---- */
@@ -93,21 +121,32 @@ struct trial_lost {
 	double packets;
 };
 
+/* What a histogram says; ns. count 0: there was none, and the rest is NaN. */
+struct trial_times {
+	double count, p50, p90, p99, p999, p9999, max, mean;
+};
+
 /* NaN: not told by that load or receiver. */
 struct trial_outcome {
 	bool interrupted;
-	double seconds; /* of load, measured */
-	double offered; /* packets that the load put on the mirror */
+	double seconds; /* measured */
+	double packets; /* on the mirror in that time */
+	double offered; /* packets that the load put on the mirror, from begin to end */
+	double rate;    /* of them, or of requests, a second: what the load reached */
+	double late;    /* offered by the sender and refused by its own interface: never there */
 	double received, refused, unexplained;
 	struct trial_lost lost[TRIAL_LOST_MAX];
 	uint32_t losses;
 	double pairs, requests; /* matched by the receiver; answered, as the client counted */
 	double failed;          /* requests without a good answer */
-	struct hdr client;      /* latency from due, ns; LOAD_HTTP only */
-	double client_p50_ns, client_p99_ns; /* of wrk and hey too */
-	struct hdr pair_delay; /* ns: from the time stamp of a pair's last packet until its record
-				  was written; empty where the receiver made no pairs */
-	struct machine_work machine; /* while the load ran */
+	struct trial_times client;  /* latency: from due with LOAD_HTTP, from sent with wrk, hey */
+	struct trial_times service; /* from sent; LOAD_HTTP only */
+	/* From the time stamp of a pair's last packet until its record was written. */
+	struct trial_times pair_delay;
+	struct machine_work machine; /* while it was measured */
+	double system_calls;         /* a second; counted after that */
+	double disturbed; /* cores that others kept busy before it began */
+	/* Of all processes of the receiver; the memory's last and largest sample, 1 a second. */
 	double receiver_cpu_s, receiver_pss_bytes, receiver_pss_peak_bytes;
 	double heartbeat; /* share of seconds in which every worker's heartbeat moved */
 	double stage_cycles[TRIAL_STAGES_MAX]; /* per packet, by the workers' own counters */
@@ -117,13 +156,29 @@ struct trial_outcome {
 	bool closed;         /* its ledger */
 };
 
+/* trial_lost - all names together; NaN where the receiver does not tell. */
+double trial_lost(const struct trial_outcome *o);
+
 /* trial_run - Returns: 0 and *ret, also after INT (interrupted); -errno and err: something around
  * the measurement failed, so there is no outcome. A receiver that loses packets is an outcome. */
 int trial_run(struct place *p, const struct trial_load *load, const struct trial_receiver *receiver,
 	      struct trial_outcome *ret, struct trial_error *err);
 
 /* trial_result - the outcome as samples of figures of that cell, the same names for every
- * benchmark: offered received lost.NAME unexplained cpu (cycles/packet, whole machine) … */
+ * benchmark. RESULT.md lists them; those that somebody computes with:
+ *
+ *     offered received refused lost lost.NAME unexplained  packets
+ *     rate                                                 packets (requests) a second
+ *     cpu                                                  cycles/packet of the whole machine
+ *     busy busy.receiver busy.process                      % of one core
+ *     cache_misses context_switches system_calls           per packet
+ *     memory memory.peak                                   bytes
+ *     pairs requests failed
+ *     latency.p50 … latency.p9999                          ns; of the client
+ *     delay.p50 … delay.p9999                              ns; from packet to pair
+ *     heartbeat                                            %
+ *     stage.NAME                                           cycles/packet
+ */
 void trial_result(const struct trial_outcome *o, const char *cell, struct result *r);
 
 #endif
