@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "control/weir/help.h"
 #include "control/weir/suggest.h"
 
 enum { HELP_COLUMN = 30 };
@@ -23,6 +24,11 @@ static const struct argument *find_letter(const struct arguments *a, char letter
 	return NULL;
 }
 
+static bool needs_value(const struct argument *g)
+{
+	return g->value != NULL && g->value[0] != '[';
+}
+
 /* ---- help ---- */
 
 void arguments_help(const struct arguments *a, FILE *to)
@@ -33,11 +39,14 @@ void arguments_help(const struct arguments *a, FILE *to)
 		int wide = g->letter != '\0' ? fprintf(to, "  -%c, ", g->letter)
 					     : fprintf(to, "  ");
 
-		wide += fprintf(to, "--%s%s%s", g->name, g->value != NULL ? " " : "",
+		wide += fprintf(to, "--%s%s%s", g->name,
+				needs_value(g) ? " " : "", /* [=on|off] brings its own */
 				g->value != NULL ? g->value : "");
-		fprintf(to, "%*s%s\n", wide < HELP_COLUMN ? HELP_COLUMN - wide : 1, "", g->help);
+		help_wrapped(g->help, wide, HELP_COLUMN, to);
 	}
 	fprintf(to, "%s\n", "  -h, --help                  this text");
+	if (a->after != NULL)
+		fprintf(to, "\n%s", a->after);
 	if (a->example != NULL)
 		fprintf(to, "\nExample\n%s\n", a->example);
 }
@@ -86,13 +95,13 @@ static enum arguments_end take_one(const struct arguments *a, const struct argum
 
 	if (g->value == NULL && inner != NULL)
 		return refuse_value(a, g, inner, "it takes no value");
-	if (g->value != NULL && value == NULL) {
+	if (needs_value(g) && value == NULL) {
 		if (*i + 1 >= argc)
 			return refuse_value(a, g, NULL, "it needs a value");
 		value = argv[++*i];
 	}
 	if (g->take(value, user) < 0)
-		return refuse_value(a, g, value, g->wanted != NULL ? g->wanted : "not so");
+		return refuse_value(a, g, value, g->wanted);
 	return ARGUMENTS_TAKEN;
 }
 

@@ -13,10 +13,11 @@
 struct argument {
 	const char *name;  /* without the dashes */
 	char letter;       /* 0: has none */
-	const char *value; /* as --help calls it; NULL: a switch, which takes none */
+	const char *value; /* as --help calls it; NULL: a switch, which takes none; in brackets:
+			      the name alone will do too, or --name=VALUE */
 	const char *help;  /* one line; the preset belongs into it */
 
-	/* take - `value` is NULL for a switch. Returns: 0; -EINVAL: not such a value, and
+	/* take - `value` is NULL where there is none. Returns: 0; -EINVAL: not such a value, and
 	 * `wanted` is told. */
 	int (*take)(const char *value, void *user);
 	const char *wanted; /* "a time such as 2s" */
@@ -26,7 +27,8 @@ struct arguments {
 	const char *command; /* "weir bench modes", for what is told */
 	const char *usage;   /* "weir bench modes [OPTION...]" */
 	const char *about;   /* what it does, lines that end with a newline */
-	const char *example; /* a line, or lines */
+	const char *example; /* a line, or lines; NULL: none */
+	const char *after;   /* behind the options: exit statuses; NULL: none */
 	const struct argument *list;
 	size_t count;
 };

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "control/host/show.h"
+#include "control/weir/arguments.h"
 #include "control/weir/command.h"
-#include "control/weir/suggest.h"
 #include "control/weir/units.h"
 #include "control/weir/workers.h"
 
@@ -23,29 +23,24 @@ struct check_call {
 	const char *interface[INTERFACES_MAX];
 	uint32_t interfaces, workers;
 	struct cpus cores;
-	bool has_cores, fix, undo, dry, json, quiet, list, help;
+	bool has_cores, fix, undo, dry, json, quiet, list;
 };
 
 /* ---- options ---- */
 
-static int refuse(const char *text)
+static int take_interface(const char *value, void *user)
 {
-	fprintf(stderr, "%s: %s\n", command_name, text);
-	return -EINVAL;
-}
+	struct check_call *c = user;
 
-static int read_interface(const char *value, struct check_call *c)
-{
-	if (value[0] == 0)
-		return refuse("-i needs the name of an interface; `ip link` shows them");
-	if (c->interfaces == INTERFACES_MAX)
-		return refuse("-i: more than 64 interfaces; leave -i out to look at all of them");
+	if (value[0] == 0 || c->interfaces == INTERFACES_MAX)
+		return -EINVAL;
 	c->interface[c->interfaces++] = value;
 	return 0;
 }
 
-static int read_workers(const char *value, struct check_call *c)
+static int take_workers(const char *value, void *user)
 {
+	struct check_call *c = user;
 	uint64_t v;
 
 	if (strcmp(value, "auto") == 0) {
@@ -53,166 +48,119 @@ static int read_workers(const char *value, struct check_call *c)
 		return 0;
 	}
 	if (units_parse(UNIT_COUNT, value, &v) < 0 || v == 0 || v > SETTINGS_WORKERS_MAX)
-		return refuse("--workers: a number from 1 to 64, or auto, is needed");
+		return -EINVAL;
 	c->workers = (uint32_t)v;
 	return 0;
 }
 
-static int read_cores(const char *value, struct check_call *c)
+static int take_cores(const char *value, void *user)
 {
+	struct check_call *c = user;
+
 	if (value[0] == 0 || cpus_parse(value, &c->cores) < 0)
-		return refuse("--cores: a list such as 2-5,8 is needed");
+		return -EINVAL;
 	c->has_cores = true;
 	return 0;
 }
 
-static int read_fix(const char *value, struct check_call *c)
+static int take_fix(const char *value, void *user)
 {
+	struct check_call *c = user;
+
 	(void)value;
 	c->fix = true;
 	return 0;
 }
 
-static int read_undo(const char *value, struct check_call *c)
+static int take_undo(const char *value, void *user)
 {
+	struct check_call *c = user;
+
 	(void)value;
 	c->undo = true;
 	return 0;
 }
 
-static int read_dry(const char *value, struct check_call *c)
+static int take_dry(const char *value, void *user)
 {
+	struct check_call *c = user;
+
 	(void)value;
 	c->dry = true;
 	return 0;
 }
 
-static int read_json(const char *value, struct check_call *c)
+static int take_json(const char *value, void *user)
 {
+	struct check_call *c = user;
+
 	(void)value;
 	c->json = true;
 	return 0;
 }
 
-static int read_quiet(const char *value, struct check_call *c)
+static int take_quiet(const char *value, void *user)
 {
+	struct check_call *c = user;
+
 	(void)value;
 	c->quiet = true;
 	return 0;
 }
 
-static int read_list(const char *value, struct check_call *c)
+static int take_list(const char *value, void *user)
 {
+	struct check_call *c = user;
+
 	(void)value;
 	c->list = true;
 	return 0;
 }
 
-static int read_help(const char *value, struct check_call *c)
-{
-	(void)value;
-	c->help = true;
-	return 0;
-}
-
 /* clang-format off */
-static const struct check_option {
-	const char *name;
-	const char *argument; /* NULL: a switch */
-	int (*read)(const char *value, struct check_call *c);
-	const char *help;
-} options[] = {
-	{ "iface",   "IF",   read_interface, "look at this interface (the same: -i IF), again for more (all that are up, without lo)" },
-	{ "workers", "N",    read_workers,   "as many workers as capture will have, or auto" },
-	{ "cores",   "LIST", read_cores,     "the cores they will run on, such as 2-5,8" },
-	{ "fix",     NULL,   read_fix,       "mend what can be put back exactly; each former value is written down first, in /run/weir/undo" },
-	{ "undo",    NULL,   read_undo,      "put everything back, also what a capture or a check that was killed has left" },
-	{ "dry-run", NULL,   read_dry,       "with --fix or --undo: only show what would be changed" },
-	{ "json",    NULL,   read_json,      "one JSON object" },
-	{ "quiet",   NULL,   read_quiet,     "only what is to mend" },
-	{ "list",    NULL,   read_list,      "the checks, and what each asks" },
-	{ "help",    NULL,   read_help,      "this text" },
+static const struct argument list[] = {
+	{ "iface", 'i', "IF", "look at this interface, again for more (all that are up, without lo)", take_interface,
+	  "it needs the name of an interface (`ip link` shows them), 64 times at most; without it all are looked at" },
+	{ "workers", 0, "N", "as many workers as capture will have, or auto", take_workers,
+	  "a number from 1 to 64, or auto, is needed" },
+	{ "cores", 0, "LIST", "the cores they will run on, such as 2-5,8", take_cores,
+	  "a list such as 2-5,8 is needed" },
+	{ "fix", 0, NULL, "mend what can be put back exactly; each former value is written down first, in "
+	  "/run/weir/undo", take_fix, NULL },
+	{ "undo", 0, NULL, "put everything back, also what a capture or a check that was killed has left",
+	  take_undo, NULL },
+	{ "dry-run", 0, NULL, "with --fix or --undo: only show what would be changed", take_dry, NULL },
+	{ "json", 0, NULL, "one JSON object", take_json, NULL },
+	{ "quiet", 0, NULL, "only what is to mend", take_quiet, NULL },
+	{ "list", 0, NULL, "the checks, and what each asks", take_list, NULL },
 };
 /* clang-format on */
 
-enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
+static const struct arguments options = {
+	.command = command_name,
+	.usage = "weir check [-i IF]... [--fix | --undo] [OPTION...]",
+	.about = "Looks at this machine as one would before blaming the tool. A line for each "
+		 "question:\n"
+		 "  ok    as it should be\n"
+		 "  info  worth knowing; nothing has to be done\n"
+		 "  warn  costs packets, speed or exactness, and there is a remedy\n"
+		 "  fail  capture will not work, or not this way, and there is a remedy\n",
+	.list = list,
+	.count = sizeof(list) / sizeof(list[0]),
+	.after =
+		"--fix leaves an interface that has an address of this host alone unless -i names "
+		"it.\n"
+		"\n"
+		"Exit status: 0 nothing to mend, 1 something to mend (or not put back), 2 usage, 5 "
+		"no such\n"
+		"interface\n",
+	.example = "  sudo weir check -i eth0 --fix",
+};
 
-static void print_help(void)
+static int refuse(const char *text)
 {
-	fputs("weir check - looks at this machine as one would before blaming the tool\n"
-	      "\n"
-	      "usage: weir check [-i IF]... [--fix | --undo] [OPTION...]\n"
-	      "\n"
-	      "A line for each question:\n"
-	      "  ok    as it should be\n"
-	      "  info  worth knowing; nothing has to be done\n"
-	      "  warn  costs packets, speed or exactness, and there is a remedy\n"
-	      "  fail  capture will not work, or not this way, and there is a remedy\n"
-	      "\n",
-	      stdout);
-	for (size_t i = 0; i < OPTIONS; i++)
-		printf("  --%-8s%-5s %s\n", options[i].name,
-		       options[i].argument != NULL ? options[i].argument : "", options[i].help);
-	fputs("\n"
-	      "--fix leaves an interface that has an address of this host alone unless -i names "
-	      "it.\n"
-	      "\n"
-	      "Exit status: 0 nothing to mend, 1 something to mend (or not put back), 2 usage, 5 "
-	      "no "
-	      "such\n"
-	      "interface\n"
-	      "\n"
-	      "Example\n"
-	      "  sudo weir check -i eth0 --fix\n",
-	      stdout);
-}
-
-static int refuse_option(const char *name, size_t bytes)
-{
-	char typed[32];
-	struct suggest s;
-
-	(void)snprintf(typed, sizeof(typed), "%.*s", (int)(bytes < 31 ? bytes : 31), name);
-	suggest_begin(&s, typed);
-	for (size_t i = 0; i < OPTIONS; i++)
-		suggest_offer(&s, options[i].name);
-	fprintf(stderr, "%s: no such option: --%s\n", command_name, typed);
-	if (s.best != NULL)
-		fprintf(stderr, "  did you mean --%s?\n", s.best);
-	else
-		fputs("  see `weir check --help`\n", stderr);
+	fprintf(stderr, "%s: %s\n", command_name, text);
 	return -EINVAL;
-}
-
-/* parse_option - `--NAME VALUE`, `--NAME=VALUE`, `--SWITCH`. Returns: words taken; -EINVAL. */
-static int parse_option(int argc, char **argv, struct check_call *c)
-{
-	const char *name = argv[0] + 2, *value = strchr(name, '=');
-	size_t bytes = value != NULL ? (size_t)(value - name) : strlen(name);
-	const struct check_option *o = NULL;
-	int words = 1;
-
-	for (size_t i = 0; i < OPTIONS; i++)
-		if (strlen(options[i].name) == bytes && memcmp(options[i].name, name, bytes) == 0)
-			o = &options[i];
-	if (o == NULL)
-		return refuse_option(name, bytes);
-	if (value != NULL && o->argument == NULL) {
-		fprintf(stderr, "%s: --%s is a switch and takes no value\n", command_name, o->name);
-		return -EINVAL;
-	}
-	if (value != NULL) {
-		value++;
-	} else if (o->argument != NULL) {
-		if (argc < 2) {
-			fprintf(stderr, "%s: --%s needs a value: --%s %s\n", command_name, o->name,
-				o->name, o->argument);
-			return -EINVAL;
-		}
-		value = argv[1];
-		words = 2;
-	}
-	return o->read(value, c) < 0 ? -EINVAL : words;
 }
 
 static int check_together(const struct check_call *c)
@@ -228,30 +176,19 @@ static int check_together(const struct check_call *c)
 	return 0;
 }
 
-static int parse(int argc, char **argv, struct check_call *c)
+static enum arguments_end parse(int argc, char **argv, struct check_call *c)
 {
-	static char interface_option[] = "--iface"; /* what -i is short for */
-	int words;
+	int operands;
+	enum arguments_end end = arguments_take(&options, argc, argv, c, &operands);
 
-	for (int i = 0; i < argc; i += words) {
-		if (strcmp(argv[i], "-i") == 0)
-			argv[i] = interface_option;
-		if (strncmp(argv[i], "--", 2) == 0 && argv[i][2] != 0) {
-			words = parse_option(argc - i, argv + i, c);
-		} else if (strcmp(argv[i], "-h") == 0) {
-			c->help = true;
-			words = 1;
-		} else if (argv[i][0] == '-') {
-			return refuse_option(argv[i] + 1, strlen(argv[i] + 1));
-		} else {
-			fprintf(stderr, "%s: %.80s: an interface is named with -i\n", command_name,
-				argv[i]);
-			return -EINVAL;
-		}
-		if (words < 0)
-			return -EINVAL;
+	if (end != ARGUMENTS_TAKEN)
+		return end;
+	if (operands > 0) {
+		fprintf(stderr, "%s: %.80s: an interface is named with -i\n", command_name,
+			argv[0]);
+		return ARGUMENTS_REFUSED;
 	}
-	return c->help ? 0 : check_together(c);
+	return check_together(c) < 0 ? ARGUMENTS_REFUSED : ARGUMENTS_TAKEN;
 }
 
 /* ---- the call ---- */
@@ -383,10 +320,13 @@ int command_check(int argc, char **argv)
 	int status;
 	bool has_nic;
 
-	if (parse(argc, argv, &call) < 0)
-		return STATUS_USAGE;
-	if (call.help || call.list) {
-		call.help ? print_help() : print_list();
+	switch (parse(argc, argv, &call)) {
+	case ARGUMENTS_HELP: return STATUS_DONE;
+	case ARGUMENTS_REFUSED: return STATUS_USAGE;
+	case ARGUMENTS_TAKEN: break;
+	}
+	if (call.list) {
+		print_list();
 		return STATUS_DONE;
 	}
 	has_nic = nic_open(&nic) == 0;

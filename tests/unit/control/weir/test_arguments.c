@@ -15,6 +15,7 @@
 struct taken {
 	char seconds[16];
 	int quick, takes;
+	const char *loud; /* what was given, or this */
 };
 
 static int take_seconds(const char *value, void *user)
@@ -38,9 +39,18 @@ static int take_quick(const char *value, void *user)
 	return 0;
 }
 
+static int take_loud(const char *value, void *user)
+{
+	struct taken *t = user;
+
+	t->loud = value != NULL ? value : "name alone";
+	return 0;
+}
+
 static const struct argument list[] = {
 	{ "seconds", 's', "TIME", "how long (2s)", take_seconds, "a time such as 2s is needed" },
 	{ "quick", 0, NULL, "a first look", take_quick, NULL },
+	{ "loud", 0, "[=on|off]", "how loud", take_loud, NULL },
 };
 
 static const struct arguments all = {
@@ -48,7 +58,7 @@ static const struct arguments all = {
 	.usage = "weir test [OPTION...]",
 	.about = "Tests.\n",
 	.list = list,
-	.count = 2,
+	.count = 3,
 };
 
 enum { WORDS = 8 };
@@ -78,6 +88,21 @@ static void a_value_stands_behind_a_space_an_equals_sign_or_a_letter(void **stat
 		assert_string_equal(t.seconds, "3s");
 		assert_int_equal(operands, 0);
 	}
+}
+
+static void a_value_in_brackets_can_be_left_out(void **state)
+{
+	char *alone[WORDS] = { "--loud", "off" }, *given[WORDS] = { "--loud=off" };
+	struct taken t;
+	int operands;
+
+	(void)state;
+	assert_int_equal(take(&t, &operands, alone), ARGUMENTS_TAKEN);
+	assert_string_equal(t.loud, "name alone");
+	assert_int_equal(operands, 1);
+	assert_int_equal(take(&t, &operands, given), ARGUMENTS_TAKEN);
+	assert_string_equal(t.loud, "off");
+	assert_int_equal(operands, 0);
 }
 
 static void what_is_no_option_keeps_its_order(void **state)
@@ -130,6 +155,7 @@ static void help_has_every_option(void **state)
 	assert_non_null(strstr(text, "usage: weir test [OPTION...]"));
 	assert_non_null(strstr(text, "  -s, --seconds TIME"));
 	assert_non_null(strstr(text, "  --quick "));
+	assert_non_null(strstr(text, "  --loud[=on|off] "));
 	free(text);
 }
 
@@ -137,6 +163,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_value_stands_behind_a_space_an_equals_sign_or_a_letter),
+		cmocka_unit_test(a_value_in_brackets_can_be_left_out),
 		cmocka_unit_test(what_is_no_option_keeps_its_order),
 		cmocka_unit_test(what_is_wrong_is_refused),
 		cmocka_unit_test(help_has_every_option),
