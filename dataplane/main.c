@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "dataplane/base/ballast.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/base/log.h"
 #include "dataplane/rx/backends.h"
@@ -307,6 +308,10 @@ int main(int argc, char **argv)
 		backends_list(interface != NULL ? interface + 1 : NULL, stdout);
 		return EXIT_DONE;
 	}
+	if (BALLAST_HERE != BALLAST_none)
+		log_warn("this weir was built to prove benchmarks: %d cycles of ballast in %s "
+			 "(-Dbench_ballast); do not deploy it",
+			 BALLAST_CYCLES, BALLAST_NAME);
 	h = (struct house){ .listen_fd = -1, .control_fd = -1, .signal_fd = open_signals() };
 	h.ends_ns = UINT64_MAX;
 	h.counting = s->live && s->packets != 0 && s->workers > 1;

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "dataplane/base/ballast.h"
 #include "dataplane/base/cpu.h"
 #include "dataplane/base/log.h"
 
@@ -109,6 +110,7 @@ static void note_time(struct worker *w, struct packet *packet, uint32_t n)
 static void rx_pull(struct worker *w, struct burst *b)
 {
 	ports_pull(&w->rx, b, w->packets_left, handoff_room(&w->handoff));
+	BALLAST(rx, b->count);
 	for (uint32_t i = 0; i < b->count; i++)
 		b->packet[i].handed = b->packet[i].raw = b->packet[i].datagram = false;
 	note_time(w, b->packet, b->count);

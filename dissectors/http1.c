@@ -27,6 +27,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "dataplane/base/ballast.h"
 #include "dissectors/graphql.h"
 #include "dissectors/upgrade.h"
 
@@ -803,6 +804,7 @@ static void begin_request(struct reader *r, const struct start_line *l)
 		open.note = NOTE_SIMPLE;
 	s->note = open.note;
 	open.note |= NOTE_UNKNOWN;
+	BALLAST(http1, 1);
 	s->m = message_begin(r->c, r->side, l->method.at, open);
 	message_text(s->m, FIELD_METHOD, l->method);
 	message_text(s->m, FIELD_TARGET, l->target);
@@ -839,6 +841,7 @@ static bool begin_response(struct reader *r, const uint8_t *at, const struct sta
 		conn_request_key(r->c, r->side, at, 0, H2C_STREAM);
 		open.key = H2C_STREAM;
 	}
+	BALLAST(http1, 1);
 	s->m = message_begin(r->c, r->side, at, open);
 	message_text(s->m, FIELD_CODE, l->code);
 	message_text(s->m, FIELD_VERSION, l->version);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dataplane/base/ballast.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/ensure.h"
 #include "dataplane/base/log.h"
@@ -138,6 +139,7 @@ static void visit(struct drain *d, struct drain_region *region)
 	uint64_t bytes = 0;
 
 	while (ring->next < limit && (record = ring_peek(ring, &bytes)) != NULL) {
+		BALLAST(drain, 1);
 		memcpy(d->copy, record, bytes);
 		if (unlikely(!is_sound(d->copy, bytes))) {
 			give_up(region);

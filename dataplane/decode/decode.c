@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 
+#include "dataplane/base/ballast.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/ensure.h"
 #include "dataplane/decode/dedup.h"
@@ -289,6 +290,7 @@ static void decode_keys(struct decode *d, struct burst *b, uint64_t datagrams)
 
 void decode_burst(struct decode *d, struct burst *b)
 {
+	BALLAST(decode, b->count);
 	fragments_release(d->fragments);
 	d->path = 0;
 	decode_keys(d, b, decode_headers(d, b));

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "dataplane/base/ballast.h"
 #include "dataplane/base/ensure.h"
 #include "dataplane/dissect/rest.h"
 
@@ -572,6 +573,7 @@ static void deliver(void *context, struct flow *f, enum side side, uint64_t offs
 	enum stage before = stage_switch(h->timer, STAGE_dissect);
 	struct conn *c = conn_for(h, f, side, offset);
 
+	BALLAST(dissect, 1);
 	if (likely(c != NULL)) {
 		take(c, side, offset, bytes, from);
 		if (unlikely(h->conns > h->settings.conns_awake || c->phase == CONN_OPAQUE))
@@ -651,6 +653,7 @@ static void datagram(void *context, struct flow *f, enum side side, uint64_t off
 	enum stage before = stage_switch(h->timer, STAGE_dissect);
 	size_t taken = 0;
 
+	BALLAST(dissect, 1);
 	if (c == NULL)
 		c = datagram_conn(h, f, side, offset, bytes);
 	if (c != NULL) {

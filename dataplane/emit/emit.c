@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/base/ballast.h"
 #include "dataplane/flow/flow.h"
 #include "dissectors/registry.h"
 
@@ -381,6 +382,7 @@ void emit_pair(struct emit *e, const struct message *request, const struct messa
 {
 	enum stage from = stage_switch(e->timer, STAGE_emit);
 
+	BALLAST(emit, 1);
 	if (likely(!e->stop_pair))
 		make_pair(e, request, response, outcome, why);
 	stage_switch(e->timer, from);

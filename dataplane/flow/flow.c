@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "dataplane/base/ballast.h"
 #include "dataplane/base/ensure.h"
 #include "dataplane/base/map.h"
 
@@ -428,6 +429,7 @@ void flow_burst(struct flow_table *t, struct burst *b)
 {
 	uint32_t kept = 0;
 
+	BALLAST(flow, b->count);
 	prefetch_burst(t, b);
 	for (uint32_t i = 0; i < b->count; i++) {
 		struct packet *p = &b->packet[i];

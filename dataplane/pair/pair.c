@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "dataplane/base/ballast.h"
 #include "dataplane/base/ensure.h"
 #include "dataplane/emit/emit.h"
 
@@ -597,6 +598,7 @@ uint64_t pair_begin(struct pair *p, struct message *m)
 	enum stage from = stage_switch(p->timer, STAGE_pair);
 	uint64_t due = UINT64_MAX;
 
+	BALLAST(pair, 1);
 	if (unlikely(p->settings.stop))
 		; /* --until dissect: nobody remembers it */
 	else if (m->kind == MESSAGE_REQUEST)

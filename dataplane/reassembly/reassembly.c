@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "dataplane/base/ballast.h"
 #include "dataplane/base/ensure.h"
 #include "dataplane/reassembly/window.h"
 
@@ -751,6 +752,7 @@ void reassembly_packet(struct reassembly *r, const struct packet *p)
 	struct direction *d = &f->direction[side];
 	const struct direction *o = &f->direction[side_other(side)];
 
+	BALLAST(reassembly, 1);
 	if (unlikely(r->due_ns <= r->clock->now_ns))
 		reassembly_timers(r);
 	if (unlikely(p->key.protocol != IPPROTO_TCP)) {

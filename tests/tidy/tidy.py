@@ -60,7 +60,7 @@ MAY_INCLUDE = {
                                "dataplane/emit/emit.h", "dissectors/"),
     "dataplane/emit": STAGE + ("dataplane/flow/flow.h", "dataplane/flow/key.h", "dataplane/pair/pair.h", "dissectors/"),
     "dataplane": ("dataplane/", "dissectors/"),
-    "dissectors": (SHM + "words.h", BASE + "compiler.h"),  # the closed lists of the record: a header of names and nothing else
+    "dissectors": (SHM + "words.h", BASE + "compiler.h", BASE + "ballast.h"),  # the closed lists of the record: a header of names and nothing else
     "control": ("control/", SHM, BASE, LEDGER, "dissectors/registry.h"),
     "bpf": ("bpf/",),
 }

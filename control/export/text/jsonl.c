@@ -19,6 +19,7 @@
 
 #include "control/export/text/json.h"
 #include "control/export/text/text.h"
+#include "dataplane/base/ballast.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/ensure.h"
 #include "dissectors/registry.h"
@@ -462,6 +463,7 @@ static char *jsonl_record(struct text *t, char *at, const void *record,
 	struct found request, response;
 	const struct record_field *version;
 
+	BALLAST(format, 1);
 	ENSURE(r->proto < t->protocol_count && r->request.proto < t->protocol_count &&
 	       r->response.proto < t->protocol_count);
 	find_fields(&request, r, RECORD_REQUEST, ids_of(t, &r->request));
