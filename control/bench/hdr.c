@@ -17,7 +17,7 @@ static uint32_t bucket_of(uint64_t value)
 	return shift * SUB_BUCKETS + (uint32_t)(value >> shift);
 }
 
-static uint64_t largest_of(uint32_t bucket)
+uint64_t hdr_bucket_largest(uint32_t bucket)
 {
 	uint32_t shift;
 
@@ -34,17 +34,24 @@ void hdr_clear(struct hdr *h)
 
 void hdr_record(struct hdr *h, uint64_t value)
 {
+	hdr_record_many(h, value, 1);
+}
+
+void hdr_record_many(struct hdr *h, uint64_t value, uint64_t times)
+{
+	if (times == 0)
+		return;
 	if (value > HDR_MAX) {
 		value = HDR_MAX;
-		h->over++;
+		h->over += times;
 	}
-	h->bucket[bucket_of(value)]++;
+	h->bucket[bucket_of(value)] += times;
 	if (h->count == 0 || value < h->min)
 		h->min = value;
 	if (value > h->max)
 		h->max = value;
-	h->sum += (double)value;
-	h->count++;
+	h->sum += (double)value * (double)times;
+	h->count += times;
 }
 
 void hdr_add(struct hdr *to, const struct hdr *from)
@@ -75,7 +82,7 @@ uint64_t hdr_quantile(const struct hdr *h, double q)
 	for (uint32_t i = 0; i < HDR_BUCKETS; i++) {
 		seen += h->bucket[i];
 		if (seen >= rank)
-			return largest_of(i) < h->max ? largest_of(i) : h->max;
+			return hdr_bucket_largest(i) < h->max ? hdr_bucket_largest(i) : h->max;
 	}
 	return h->max;
 }

@@ -24,11 +24,15 @@ struct hdr {
 
 void hdr_clear(struct hdr *h);
 void hdr_record(struct hdr *h, uint64_t value);
+void hdr_record_many(struct hdr *h, uint64_t value, uint64_t times);
 void hdr_add(struct hdr *to, const struct hdr *from);
 
 /* hdr_quantile - the largest value of the bucket in which the quantile (0 to 1) lies, never above
  * the largest recorded; 0 of none. */
 uint64_t hdr_quantile(const struct hdr *h, double q);
 double hdr_mean(const struct hdr *h);
+
+/* hdr_bucket_largest - a value of bucket[i], by which it can be written down and recorded anew. */
+uint64_t hdr_bucket_largest(uint32_t bucket);
 
 #endif

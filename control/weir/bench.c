@@ -8,7 +8,9 @@
 #include "control/weir/command.h"
 #include "control/weir/suggest.h"
 
-static const struct command benches[] = {};
+static const struct command benches[] = {
+	{ "load", "an open-loop HTTP client: latency from when a request was due", bench_load },
+};
 
 enum { BENCHES = sizeof(benches) / sizeof(benches[0]) };
 

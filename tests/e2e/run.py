@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import support  # noqa: E402  (found through the line above)
 
 SUITES = ("cli", "robustness", "workers", "tunnels", "lifecycle", "conformance", "blind", "adversarial", "lab", "live", "frames",
-          "refusals", "shunt", "send", "services", "check", "dpdk")
+          "refusals", "shunt", "send", "services", "check", "bench", "dpdk")
 
 
 def run_one(test):

@@ -194,6 +194,19 @@ static void adding_is_recording_into_one(void **state)
 	free(one);
 }
 
+static void what_the_buckets_say_makes_the_same_histogram(void **state)
+{
+	(void)state;
+	hdr_clear(&h);
+	hdr_clear(&other);
+	for (size_t i = 0; i < VALUES; i++)
+		hdr_record(&h, next_random() >> (next_random() % 53));
+	for (uint32_t i = 0; i < HDR_BUCKETS; i++)
+		hdr_record_many(&other, hdr_bucket_largest(i), h.bucket[i]);
+	assert_int_equal(other.count, h.count);
+	assert_memory_equal(other.bucket, h.bucket, sizeof(h.bucket));
+}
+
 static void of_nothing_everything_is_zero(void **state)
 {
 	(void)state;
@@ -216,6 +229,7 @@ int main(void)
 		cmocka_unit_test(every_power_of_two_and_its_neighbours_are_told_within_the_error),
 		cmocka_unit_test(what_is_too_large_is_counted_and_kept_as_the_largest),
 		cmocka_unit_test(adding_is_recording_into_one),
+		cmocka_unit_test(what_the_buckets_say_makes_the_same_histogram),
 		cmocka_unit_test(of_nothing_everything_is_zero),
 	};
 
