@@ -16,6 +16,7 @@
 #define QUIET_LAG_NS     (600 * UINT64_C(1000000)) /* no source keeps packets back for longer */
 #define REST_MAX_NS      (5 * CLOCK_SECOND_NS) /* a source that does not end after its stop is left */
 #define OTHERS_MAX_NS    (2 * REST_MAX_NS)
+#define OPEN_NAP_NS      (50 * UINT64_C(1000000))
 #define HANDOFF_LAG_NS   (250 * UINT64_C(1000000))
 enum { IDLE_MS = 100 };
 
@@ -230,7 +231,7 @@ static void sum_up_turn(struct worker *w, uint32_t pulled)
 	stage_switch(&w->timer, STAGE_rx);
 	count_by(&w->counters, timed_packets, pulled);
 	for (int s = STAGE_rx; s <= STAGE_emit; s++)
-		w->counters.value[C_cycles_rx + s] = w->timer.cycles[s];
+		w->counters.value[C_cycles_rx + s - STAGE_rx] = w->timer.cycles[s];
 }
 
 static void publish_port(struct region_port *to, const struct rx_counters *c)
@@ -437,6 +438,16 @@ static void work(struct worker *w)
 	}
 }
 
+/* keep_open - --until open: what a live source costs when nobody takes anything from it. */
+static void keep_open(struct worker *w)
+{
+	while (w->live && !stop_asked(w) && !sources_ended(w)) {
+		count(&w->counters, turns);
+		publish_when_due(w);
+		nap_for(OPEN_NAP_NS);
+	}
+}
+
 static void stop_ports(struct worker *w)
 {
 	for (uint32_t i = 0; i < w->rx.count; i++) {
@@ -460,7 +471,7 @@ static void cut_pulled(struct worker *w)
 }
 
 /* A live source has packets under way when it is stopped. They were offered, so they are taken:
- * with --count they are cut, and counted so. */
+ * with --count or --until open they are cut, and counted so. */
 static void take_the_rest(struct worker *w)
 {
 	uint64_t begun_ns = clock_monotonic_ns();
@@ -470,7 +481,8 @@ static void take_the_rest(struct worker *w)
 		return;
 	}
 	stop_ports(w);
-	w->until = w->packets_left == 0 ? STAGE_rx : w->until;
+	if (w->packets_left == 0 || w->until == STAGE_open)
+		w->until = STAGE_rx;
 	w->packets_left = UINT64_MAX;
 	w->timer.on = false;
 	while (clock_monotonic_ns() - begun_ns < REST_MAX_NS) {
@@ -556,7 +568,10 @@ void *worker_run(void *worker)
 	settle(w);
 	pthread_barrier_wait(w->start); /* it has its processor and name: the sandbox allows neither */
 	pthread_barrier_wait(w->start);
-	work(w);
+	if (unlikely(w->until == STAGE_open))
+		keep_open(w);
+	else
+		work(w);
 	atomic_store_explicit(&w->door->ending, true, memory_order_relaxed);
 	take_the_rest(w);
 	part_from_others(w);

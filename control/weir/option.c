@@ -671,7 +671,7 @@ const struct option options[] = {
 	{ .name = "flow-key", .argument = "full|5tuple", .read = read_flow_key, .write = write_flow_key,
 	  .help = "what makes a flow: full takes VLAN ids and tunnel ids into account, 5tuple does not (default full)" },
 	{ .name = "until", .argument = "STAGE", .read = read_stage, .write = write_stage,
-	  .help = "cut the pipeline after this stage: rx decode flow reassembly dissect pair emit drain format normal (default normal)" },
+	  .help = "cut the pipeline after this stage: open rx decode flow reassembly dissect pair emit drain format normal (default normal)" },
 	{ .name = "dissectors", .argument = "LIST", .read = read_dissectors, .write = write_dissectors, .clear = clear_dissectors,
 	  .help = "only these protocols, as `weir dissectors` names them (default all)" },
 	{ .name = "cores", .argument = "LIST", .read = read_cores, .write = write_cores, .clear = clear_cores,

@@ -62,9 +62,9 @@ enum setting_unit { UNIT_COUNT, UNIT_BYTES, UNIT_TIME_NS, UNIT_SWITCH };
 	X(hash_seed,          "hash-seed",          0, 0, UINT64_MAX, UNIT_COUNT, "seed of the flow hash; read uses a fixed one")
 /* clang-format on */
 
-/* Where the pipeline can be cut, in order. */
+/* Where the pipeline can be cut, in order. open: sources are opened, nothing is taken. */
 #define STAGE_LIST(X)                                                                              \
-	X(rx)                                                                                      \
+	X(open) X(rx)                                                                              \
 	X(decode) X(flow) X(reassembly) X(dissect) X(pair) X(emit) X(drain) X(format) X(normal)
 #define STAGE_ENUM(name) STAGE_##name,
 enum stage { STAGE_LIST(STAGE_ENUM) STAGE_COUNT };

@@ -222,5 +222,14 @@ def cut_at(stage):
     return the_books_close_at_this_stage
 
 
+@test
+def sources_that_are_only_opened_are_not_read():
+    with Folder() as folder:
+        path = folder.file("a.pcap", packets.capture(packets.conversation(6, 8)))
+        run = read(path, options=("--until", "open")).check_status(support.DONE).check_closed()
+        check_equal(run.ledger.count("packets:received"), 0, "packets received")
+        check_equal(run.pairs, [], "records written")
+
+
 for _stage in STAGES:
     add_test("workers", "the_ledger_closes_when_cut_at " + _stage, cut_at(_stage))

@@ -390,6 +390,20 @@ static void each_cut_is_where_it_says(void **state)
 	}
 }
 
+static void a_source_that_is_only_opened_is_not_read(void **state)
+{
+	struct run *r = &run;
+
+	(void)state;
+	settings_for(r, "synth:pairs=300,connections=6");
+	r->s.until = STAGE_open;
+	r->s.workers = 2;
+	go(r);
+	assert_int_equal(r->records, 0);
+	assert_int_equal(counted(r, C_received), 0);
+	finish(r);
+}
+
 /* ---- file ---- */
 
 static char path[32];
@@ -556,6 +570,7 @@ int main(void)
 		cmocka_unit_test(no_pair_is_shifted_by_loss),
 		cmocka_unit_test(any_number_of_workers_gives_the_same_records),
 		cmocka_unit_test(ports_take_turns_and_both_are_read),
+		cmocka_unit_test(a_source_that_is_only_opened_is_not_read),
 		cmocka_unit_test(a_stop_ends_the_run_in_good_order),
 		cmocka_unit_test(streams_tell_both_directions_of_every_connection),
 		cmocka_unit_test(a_filter_keeps_out_what_it_does_not_select),

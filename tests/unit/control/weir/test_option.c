@@ -223,7 +223,7 @@ static void stages_go_by_name(void **state)
 		assert_int_equal(s->until, i);
 	}
 	refuses("until", "reasembly", "\"reassembly\"");
-	refuses("until", "", "there are: rx decode flow");
+	refuses("until", "", "there are: open rx decode flow");
 	refuses("until", "Pair", "no such stage");
 	assert_string_equal(written("until"), "until = normal\n");
 }

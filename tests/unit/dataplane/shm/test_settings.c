@@ -104,6 +104,7 @@ static void names_are_unique_and_help_is_there(void **state)
 static void stages_have_names_in_order(void **state)
 {
 	(void)state;
+	assert_string_equal(stage_name(STAGE_open), "open");
 	assert_string_equal(stage_name(STAGE_rx), "rx");
 	assert_string_equal(stage_name(STAGE_format), "format");
 	assert_string_equal(stage_name(STAGE_normal), "normal");
