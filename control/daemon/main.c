@@ -511,6 +511,7 @@ static int run(struct daemon *d, const struct text_format *format)
 	books_take(&d->books, d->region, d->hello.workers);
 	if (d->restarted)
 		stats_go_on(&d->stats, &d->books);
+	stats_begin(&d->stats, stderr);
 	status_init(&d->rates, &d->books, now_ns);
 	open_ctl(d);
 	progress_init(&d->progress, d->settings->progress != 0, now_ns);

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/daemon/sources.h"
 #include "dataplane/base/arena.h"
 #include "dataplane/base/clock.h"
 
@@ -164,6 +165,15 @@ static void put_stamp(FILE *to)
 		(unsigned)(now_ns % CLOCK_SECOND_NS / 1000000), zone);
 }
 
+void stats_begin(const struct stats *s, FILE *to)
+{
+	if (s->interval_ns == 0)
+		return;
+	put_stamp(to);
+	fprintf(to, "stats every %.3fs\n", (double)s->interval_ns / (double)CLOCK_SECOND_NS);
+	fflush(to);
+}
+
 void stats_json(const struct stats *s, const struct books *b, FILE *to)
 {
 	uint64_t now[STATS_COUNTS];
@@ -209,9 +219,37 @@ static void write_resources(struct stats *s, const struct books *b, FILE *to)
 	s->last_ns = now_ns;
 }
 
+static void write_source(const char *name, uint64_t received, uint64_t lost, bool first, FILE *to)
+{
+	fprintf(to, "%shost-%s: rec: %llu dropped: %llu", first ? "" : " ", name,
+		(unsigned long long)received, (unsigned long long)lost);
+}
+
+/* As libpcap tells them: since the beginning. Workers lose what they hand to each other too. */
+static void write_sources(const struct books *b, FILE *to)
+{
+	uint64_t handoff_full = books_sum(b, C_handoff_full);
+	struct sources sources;
+
+	sources_sum(&sources, b);
+	put_stamp(to);
+	fputs("packet-source-stats: [", to);
+	for (uint32_t i = 0; i < sources.count; i++) {
+		const struct region_port_view *p = &sources.source[i];
+
+		write_source(p->about.interface[0] != '\0' ? p->about.interface : p->about.backend,
+			     p->received, sources_lost(p), i == 0, to);
+	}
+	if (handoff_full > 0)
+		write_source("handoff", books_sum(b, C_handed_in), handoff_full, sources.count == 0,
+			     to);
+	fputs("]\n", to);
+}
+
 void stats_write(struct stats *s, const struct books *b, FILE *to)
 {
 	write_resources(s, b, to);
 	write_counts(s, b, to);
+	write_sources(b, to);
 	fflush(to);
 }

@@ -1,8 +1,12 @@
-/* stats - the two lines that users of the Go tapper plot, every --stats-interval.
+/* stats - the lines that users of the Go tapper plot, every --stats-interval.
  *
+ *     [2022-05-08T16:03:01.018+0300] INFO  ▶ stats every 10.000s
  *     [2022-05-08T16:03:01.018+0300] INFO  ▶ app stats - {"processedBytes":…, …}
  *     [2022-05-08T16:03:01.018+0300] INFO  ▶ heap-alloc: …, heap-idle: 0, heap-objects: 0, …
  *
+ *     [2022-05-08T16:03:01.018+0300] INFO  ▶ packet-source-stats: [host-eth0: rec: … dropped: …]
+ *
+ * The first comes once, at the beginning: its time stamp tells how long the first interval was.
  * Names, order and number formats are the tapper's, because programs search for them.
  * Counts are since the line before; only liveTcpStreams is a gauge. What they mean here:
  *
@@ -22,6 +26,9 @@
  * daemons, cpu their user and system time in per cent of one core since the line
  * before, cores those of the machine and those we may use, rss the sum of both
  * proportional set sizes. heap-idle and heap-objects have no meaning here and are 0.
+ *
+ * rec and dropped are what a source has taken and lost since the beginning. `host-handoff` is there
+ * when workers have lost packets that they had for each other.
  */
 #ifndef CONTROL_DAEMON_STATS_H
 #define CONTROL_DAEMON_STATS_H
@@ -55,10 +62,13 @@ void stats_init(struct stats *s, uint64_t interval_ns, pid_t dataplane);
 /* stats_go_on - count from what the books say now: for a control that took over in the middle. */
 void stats_go_on(struct stats *s, const struct books *b);
 
+/* stats_begin - the line that comes once. */
+void stats_begin(const struct stats *s, FILE *to);
+
 /* stats_due - is it time for the next lines? */
 bool stats_due(const struct stats *s, uint64_t now_ns);
 
-/* stats_write - both lines from freshly taken books. At the end too: the last interval is a shorter
+/* stats_write - the lines from freshly taken books. At the end too: the last interval is a shorter
  * one. */
 void stats_write(struct stats *s, const struct books *b, FILE *to);
 

@@ -60,7 +60,7 @@ static void check_matches(const char *expression)
 	regfree(&r);
 }
 
-static void both_lines_have_the_tappers_form(void **state)
+static void the_lines_have_the_tappers_form(void **state)
 {
 	struct stats s;
 
@@ -78,6 +78,48 @@ static void both_lines_have_the_tappers_form(void **state)
 		"\"tlsConnectionsCount\":0,"
 		"\"matchedPairs\":0,\"droppedTcpStreams\":0,\"liveTcpStreams\":0,"
 		"\"ignoredLastAckCount\":0,\"throttledPackets\":0\\}$");
+}
+
+static void what_sources_lost_is_told_since_the_beginning(void **state)
+{
+	struct region_port_view *p = b->worker[0].port;
+	struct stats s;
+
+	(void)state;
+	stats_init(&s, 1, getpid());
+	b->live = true;
+	b->worker[0].ports = b->worker[1].ports = 1;
+	strcpy(p->about.interface, "eth0");
+	p->received = 100;
+	p->lost[0] = 3;
+	p->lost[RX_LOST_COUNT - 1] = 4;
+	b->worker[1].port[0] = *p;
+	write_lines(&s);
+	check_matches("^" STAMP "packet-source-stats: \\[host-eth0: rec: 200 dropped: 14\\]$");
+	b->worker[0].counters.value[C_handoff_full] = 5;
+	b->worker[1].counters.value[C_handed_in] = 6;
+	write_lines(&s);
+	check_matches("rec: 200 dropped: 14 host-handoff: rec: 6 dropped: 5\\]$");
+}
+
+static void the_beginning_has_a_line_where_lines_are_asked_for(void **state)
+{
+	struct stats s;
+	FILE *f;
+
+	(void)state;
+	stats_init(&s, UINT64_C(2500000000), getpid());
+	f = fmemopen(text, sizeof(text), "w");
+	assert_non_null(f);
+	stats_begin(&s, f);
+	fclose(f);
+	check_matches("^" STAMP "stats every 2\\.500s$");
+	stats_init(&s, 0, getpid());
+	f = fmemopen(text, sizeof(text), "w");
+	assert_non_null(f);
+	stats_begin(&s, f);
+	assert_int_equal(ftell(f), 0);
+	fclose(f);
 }
 
 static void counts_are_since_the_line_before_and_live_streams_are_now(void **state)
@@ -179,7 +221,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_books, close_books)
 	const struct CMUnitTest tests[] = {
-		TEST(both_lines_have_the_tappers_form),
+		TEST(the_lines_have_the_tappers_form),
+		TEST(what_sources_lost_is_told_since_the_beginning),
+		TEST(the_beginning_has_a_line_where_lines_are_asked_for),
 		TEST(counts_are_since_the_line_before_and_live_streams_are_now),
 		TEST(asking_for_the_counts_changes_nothing),
 		TEST(lines_are_due_once_per_interval_and_never_without_one),
