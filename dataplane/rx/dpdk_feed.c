@@ -212,13 +212,13 @@ static bool lend(struct lane *l, struct fed *fed, uint32_t change)
 {
 	uint32_t waits = 0;
 
-	while (rte_mbuf_refcnt_read(fed->mbuf) != 1) {
+	/* Pairs with the release in the worker's decrement: it reads no more. (DPDK's own
+	 * rte_mbuf_refcnt_read() is relaxed.) */
+	while (__atomic_load_n(&fed->mbuf->refcnt, __ATOMIC_ACQUIRE) != 1) {
 		if (stopped(l))
 			return false;
 		wait_a_little(&waits);
 	}
-	/* Pairs with the release in the worker's decrement: it reads no more. */
-	atomic_thread_fence(memory_order_acquire);
 	if (change != 0)
 		dpdk_round_rewrite(rte_pktmbuf_mtod(fed->mbuf, uint8_t *), fed->place, change);
 	rte_mbuf_refcnt_set(fed->mbuf, 2);
