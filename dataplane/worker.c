@@ -124,6 +124,8 @@ void worker_expect_lag(struct worker *w)
 	w->expects_lag = true;
 	w->reassembly.settings.gap_wait_ns += HANDOFF_LAG_NS;
 	w->host.settings.gap_wait_ns += HANDOFF_LAG_NS;
+	w->reassembly.settings.starts_late = true;
+	w->reassembly.certain_ns = w->clock.now_ns;
 }
 
 /* What others have received: their time stamps, this worker's clock. */
@@ -284,6 +286,8 @@ static void publish_when_due(struct worker *w)
 		return;
 	w->publish_ns = now + PUBLISH_EVERY_NS;
 	publish(w);
+	if (w->expects_lag)
+		w->reassembly.certain_ns = handoff_certain(&w->handoff, now, w->clock.now_ns);
 }
 
 /* A port that has nothing now may be at its end. w->end becomes the gravest state of all. */
@@ -409,6 +413,12 @@ static void wait_for_packets(struct worker *w)
 		nap_for(nap);
 }
 
+static void found_nothing(struct worker *w, uint64_t begun_ns)
+{
+	handoff_found_nothing(&w->handoff, begun_ns);
+	wait_for_packets(w);
+}
+
 /* ---- a run ---- */
 
 static void note_pulled(struct worker *w, uint32_t pulled, uint32_t handed)
@@ -423,6 +433,7 @@ static void note_pulled(struct worker *w, uint32_t pulled, uint32_t handed)
 static void work(struct worker *w)
 {
 	while (!stop_asked(w) && w->packets_left > 0) {
+		uint64_t begun_ns = w->handoff.net != NULL ? clock_monotonic_ns() : 0;
 		uint32_t pulled, handed;
 
 		time_this_turn(w);
@@ -434,7 +445,7 @@ static void work(struct worker *w)
 		else if (sources_ended(w))
 			return;
 		else
-			wait_for_packets(w);
+			found_nothing(w, begun_ns);
 	}
 }
 
@@ -538,10 +549,11 @@ static void part_from_others(struct worker *w)
 			"one is left");
 }
 
-/* Every worker has seen the time of the last packet, whoever's it was: what was due by then happens,
- * also where no packet of its own has come since. */
+/* Every worker has seen the time of the last packet, whoever's it was: what was due by then
+ * happens, also where no packet of its own has come since. */
 static void let_time_catch_up(struct worker *w)
 {
+	w->reassembly.certain_ns = UINT64_MAX;
 	if (w->reassembly.due_ns <= w->clock.now_ns)
 		reassembly_timers(&w->reassembly);
 }
@@ -566,7 +578,8 @@ void *worker_run(void *worker)
 	uint64_t one = 1;
 
 	settle(w);
-	pthread_barrier_wait(w->start); /* it has its processor and name: the sandbox allows neither */
+	pthread_barrier_wait(
+		w->start); /* it has its processor and name: the sandbox allows neither */
 	pthread_barrier_wait(w->start);
 	if (unlikely(w->until == STAGE_open))
 		keep_open(w);

@@ -84,8 +84,8 @@ struct worker {
 
 /* worker_expect_lag - the directions of a flow come by different workers, one of which may be
  * behind the other by as long as a processor with other work keeps a thread waiting: holes may be
- * filled for longer. Before the start where that is the rule, else with the first packet that was
- * handed over. */
+ * filled for longer, and a connection's first packets may come behind later ones. Before the start
+ * where that is the rule, else with the first packet that was handed over. */
 void worker_expect_lag(struct worker *w);
 
 /* worker_run - thread: settle on its processor, wait for the sandbox and for the start, work until

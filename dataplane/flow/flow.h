@@ -68,6 +68,7 @@ enum direction_seen {
 	SEEN_RESET = 1 << 18,     /* ended by an RST */
 	SEEN_BY_PEER =
 		1 << 19, /* started by the peer's acknowledgement, before a packet of its own */
+	SEEN_EARLY = 1 << 20, /* of side A: packets of either side wait for those before them */
 	SEEN_SHUNT = 1 << 21, /* `next` is in the rest of a body that is not followed */
 };
 
@@ -109,11 +110,15 @@ struct direction {
 };
 static_assert(sizeof(struct direction) == CACHE_LINE_BYTES, "a direction is one cache line");
 
-/* A direction whose hole waits for --gap-wait. Few do: they are in a table of their own, of which
- * only what is used is ever touched. */
+/* A direction whose hole waits for --gap-wait, or a connection (its side A) whose first packets do.
+ * Few do: they are in a table of their own, of which only what is used is ever touched. */
 struct flow_wait {
 	uint64_t since_ns;   /* pipeline time at which the peer acknowledged the end of the hole */
 	uint32_t prev, next; /* list of them: flow index * 2 + side; FLOW_NONE ends it */
+	/* while SEEN_EARLY: reassembly/early.h */
+	struct early *early, *early_last;
+	uint32_t early_count;
+	bool early_syn, early_syn_ack; /* are among them */
 };
 
 /* Four cache lines. At a million flows each is a miss, so none may straddle two. */
@@ -137,7 +142,7 @@ struct flow {
 	uint32_t age_prev, age_next; /* list of its class; FLOW_NONE ends it */
 	uint16_t iface;
 	uint8_t refused; /* the sink's: datagrams of either side that nobody knew, 4 bits each */
-	uint8_t paths; /* bit per side whose path is known: struct flow_paths has it */
+	uint8_t paths;   /* bit per side whose path is known: struct flow_paths has it */
 	uint32_t kept[FLOW_KEPT_WORDS]; /* the sink's, in place of what `sink` would point to */
 };
 static_assert(sizeof(struct flow) == (size_t)4 * CACHE_LINE_BYTES, "no line is wasted");

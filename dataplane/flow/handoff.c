@@ -32,6 +32,11 @@ struct bell {
 	int fd;
 };
 
+/* `nothing_ns`: CLOCK_MONOTONIC; its worker writes it. */
+struct said {
+	_Alignas(CACHE_LINE_BYTES) _Atomic uint64_t nothing_ns;
+};
+
 struct pipe {
 	struct ring_up up;
 	struct ring_down down;
@@ -42,6 +47,7 @@ struct handoff_net {
 	uint32_t workers;
 	uint64_t ring_bytes;
 	_Atomic uint32_t ended; /* workers whose sources have ended */
+	struct said said[HANDOFF_WORKERS_MAX];
 	struct bell *bell;
 	struct pipe *pipe; /* [from * workers + to] */
 };
@@ -67,11 +73,12 @@ static int pipe_make(struct pipe *p, uint64_t bytes)
 int handoff_net_make(struct handoff_net **ret, uint32_t workers, uint64_t ring_bytes)
 {
 	size_t pipes = (size_t)workers * workers;
-	struct handoff_net *net = calloc(1, sizeof(*net));
+	struct handoff_net *net = aligned_alloc(CACHE_LINE_BYTES, sizeof(*net));
 	int err = 0;
 
 	if (net == NULL)
 		return -ENOMEM;
+	memset(net, 0, sizeof(*net));
 	net->workers = workers;
 	net->ring_bytes = ring_bytes;
 	net->bell = aligned_alloc(CACHE_LINE_BYTES, workers * sizeof(*net->bell));
@@ -453,6 +460,70 @@ uint64_t handoff_waiting(const struct handoff *h)
 	return waiting;
 }
 
+/* ---- rounds ---- */
+
+void handoff_found_nothing(struct handoff *h, uint64_t begun_ns)
+{
+	if (h->net == NULL)
+		return;
+	/* Pairs with the acquire in all_have_said(): what was given before is in the rings. */
+	atomic_store_explicit(&h->net->said[h->settings.worker].nothing_ns, begun_ns,
+			      memory_order_release);
+}
+
+static bool all_have_said(const struct handoff *h)
+{
+	for (uint32_t i = 0; i < h->settings.workers; i++)
+		if (i != h->settings.worker &&
+		    atomic_load_explicit(&h->net->said[i].nothing_ns, memory_order_acquire) <=
+			    h->round.begun_ns)
+			return false;
+	return true;
+}
+
+static void note_what_is_given(struct handoff *h)
+{
+	for (uint32_t i = 0; i < h->settings.workers; i++)
+		if (i != h->settings.worker)
+			h->round.records[i] = atomic_load_explicit(&h->in[i].up->records,
+								   memory_order_relaxed);
+}
+
+static bool all_is_taken(const struct handoff *h)
+{
+	for (uint32_t i = 0; i < h->settings.workers; i++)
+		if (i != h->settings.worker && h->in[i].records < h->round.records[i])
+			return false;
+	return true;
+}
+
+static bool round_is_over(struct handoff *h)
+{
+	if (!h->round.all_have_said) {
+		if (!all_have_said(h))
+			return false;
+		h->round.all_have_said = true;
+		note_what_is_given(h);
+	}
+	return all_is_taken(h);
+}
+
+uint64_t handoff_certain(struct handoff *h, uint64_t monotonic_ns, uint64_t pipeline_ns)
+{
+	struct handoff_round *r = &h->round;
+
+	if (h->net == NULL)
+		return UINT64_MAX;
+	if (!round_is_over(h) && monotonic_ns - r->begun_ns < HANDOFF_ROUND_NS)
+		return r->certain_ns;
+	r->certain_ns = r->before_ns;
+	r->before_ns = r->pipeline_ns;
+	r->pipeline_ns = pipeline_ns;
+	r->begun_ns = monotonic_ns;
+	r->all_have_said = false;
+	return r->certain_ns;
+}
+
 /* ---- sleeping ---- */
 
 bool handoff_may_sleep(struct handoff *h, int *ret_fd)
@@ -485,6 +556,7 @@ void handoff_sources_ended(struct handoff *h)
 	if (h->net == NULL)
 		return;
 	publish(h);
+	handoff_found_nothing(h, UINT64_MAX); /* nor will it any more */
 	/* Pairs with the acquire in handoff_all_ended(): what was published before is there. */
 	atomic_fetch_add_explicit(&h->net->ended, 1, memory_order_release);
 }

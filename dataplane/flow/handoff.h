@@ -26,6 +26,14 @@
  * Order: packets that one worker hands to another stay in order. Those of one flow that came
  * to two workers may be seen in another order than they came in, as on a network with two ways.
  *
+ * Time: a hole that a packet of another worker may still fill must not become a gap because that
+ * worker has had no processor for a while. So each says when it last found nothing in its sources
+ * and rings (handoff_found_nothing()), and each counts rounds: a round is over when all others have
+ * said so since it began and what they have given by then is taken. A packet that had come when the
+ * round before the last began is here by now, also by way of a third worker; timers run up to that
+ * time (handoff_certain()). A worker that never comes to an end of its packets holds up a round
+ * for HANDOFF_ROUND_NS at most.
+ *
  * A live worker never waits: what finds no room is lost and counted (`handoff_full`). Who has said
  * that it sleeps is woken by its bell; nobody rings for one who only naps.
  *
@@ -51,6 +59,7 @@
 #include "dataplane/shm/ring.h"
 
 enum { HANDOFF_WORKERS_MAX = 64 };
+#define HANDOFF_ROUND_NS (2 * UINT64_C(1000000000))
 
 /* All rings and bells, made in set-up. */
 struct handoff_net;
@@ -59,6 +68,16 @@ struct handoff_settings {
 	uint32_t worker, workers;
 	uint64_t force_one_in; /* 0: never */
 	bool waits;            /* a file: for room, and for packets that others have received */
+};
+
+/* A worker's count of rounds. Two kinds of time: CLOCK_MONOTONIC, which all workers share, and the
+ * worker's own pipeline time. */
+struct handoff_round {
+	uint64_t begun_ns;                     /* monotonic */
+	uint64_t pipeline_ns, before_ns;       /* when it began, and the one before */
+	uint64_t certain_ns;                   /* pipeline */
+	uint64_t records[HANDOFF_WORKERS_MAX]; /* to be taken out of each ring */
+	bool all_have_said;
 };
 
 struct handoff {
@@ -75,6 +94,7 @@ struct handoff {
 	uint32_t copy_count;
 	void *copy[BURST_PACKETS]; /* of a file: taken out of the rings, which must not fill */
 	struct packet in_packet[BURST_PACKETS];
+	struct handoff_round round;
 };
 
 /* handoff_net_make - rings of `ring_bytes` (ring_bytes_ok) between all workers. Returns: 0, -errno.
@@ -105,6 +125,14 @@ void handoff_release(struct handoff *h);
 
 /* handoff_waiting - packets in the rings that this worker reads: a gauge for the ledger. */
 uint64_t handoff_waiting(const struct handoff *h);
+
+/* handoff_found_nothing - a turn that began at `begun_ns` (CLOCK_MONOTONIC) has found nothing: what
+ * had come before is given. */
+void handoff_found_nothing(struct handoff *h, uint64_t begun_ns);
+
+/* handoff_certain - up to which pipeline time is there nothing more under way to this worker? To be
+ * asked every some milliseconds, with the time now, of both kinds. Never goes back. */
+uint64_t handoff_certain(struct handoff *h, uint64_t monotonic_ns, uint64_t pipeline_ns);
 
 /* handoff_may_sleep - say that this worker is about to sleep. False: there is something to take.
  * The descriptor to poll() is in *ret_fd (-1: none). handoff_awake() when it has woken up. */

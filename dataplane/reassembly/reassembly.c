@@ -6,6 +6,7 @@
 
 #include "dataplane/base/ballast.h"
 #include "dataplane/base/ensure.h"
+#include "dataplane/reassembly/early.h"
 #include "dataplane/reassembly/window.h"
 
 /* A receive window is at most 2^30 bytes (RFC 7323 2.3): what is further ahead is of another
@@ -33,6 +34,7 @@ static void piece_drop(struct piece *p, uint64_t to)
 }
 
 static void direction_close(struct reassembly *r, struct flow *f, enum side side, enum why why);
+static void early_over(struct reassembly *r, struct flow *f);
 
 /* ---- shunting ---- */
 
@@ -216,6 +218,7 @@ void reassembly_timers(struct reassembly *r)
 {
 	uint64_t now = r->clock->now_ns, due = UINT64_MAX;
 
+	now = now < r->certain_ns ? now : r->certain_ns;
 	while (r->wait_first != FLOW_NONE) {
 		struct flow *f = &r->flows->flow[r->wait_first / 2];
 		enum side side = (enum side)(r->wait_first % 2);
@@ -224,6 +227,10 @@ void reassembly_timers(struct reassembly *r)
 		if (at > now) {
 			due = at;
 			break;
+		}
+		if (unlikely((f->direction[SIDE_A].seen & SEEN_EARLY) != 0)) {
+			early_over(r, f);
+			continue;
 		}
 		wait_remove(r, f, side);
 		gap_declare(r, f, side, acknowledged_hole(&f->direction[side]));
@@ -299,6 +306,18 @@ static void finish_datagrams(struct reassembly *r, struct flow *f, enum why why)
 	r->sink.end(r->sink.context, f);
 }
 
+static void early_discard(struct reassembly *r, struct flow *f)
+{
+	struct early *next;
+
+	for (struct early *e = early_take(r, f); e != NULL; e = next) {
+		next = e->next;
+		r->held_bytes -= e->packet.payload_captured_bytes;
+		count_by(r->counters, discarded_evicted, e->packet.payload_captured_bytes);
+		early_free(r, e);
+	}
+}
+
 void reassembly_close(void *reassembly, struct flow *f, enum why why)
 {
 	struct reassembly *r = reassembly;
@@ -308,6 +327,10 @@ void reassembly_close(void *reassembly, struct flow *f, enum why why)
 			finish_datagrams(r, f, why);
 		return;
 	}
+	if (why == WHY_evicted)
+		early_discard(r, f);
+	else
+		early_over(r, f);
 	finish(r, f, why);
 	if (r->sink.forget != NULL)
 		r->sink.forget(r->sink.context, f);
@@ -594,12 +617,20 @@ static void syn_decided(struct reassembly *r, struct flow *f, enum side side, ui
 	wait_update(r, f, side, r->clock->now_ns);
 }
 
+/* Captured before the first packet of the connection: it came by another way, and too late. */
+static bool is_overtaken(const struct flow *f, const struct packet *p)
+{
+	int64_t before_ns = (int64_t)(f->first_ts_ns - p->ts_ns);
+
+	return before_ns > 0 && before_ns <= CLOCK_REORDER_NS;
+}
+
 static bool opens_anew(const struct flow *f, enum side side, const struct packet *p)
 {
 	const struct direction *d = &f->direction[side], *o = &f->direction[side_other(side)];
 
 	if ((p->tcp_flags & TCP_ACK) != 0 || (d->seen & SEEN_START) == 0 ||
-	    d->base_seq == p->seq + 1)
+	    d->base_seq == p->seq + 1 || is_overtaken(f, p))
 		return false;
 	return f->closed || d->next > 0 || o->next > 0 || d->held != NULL || o->held != NULL ||
 	       (d->seen & SEEN_FIN) != 0;
@@ -727,6 +758,35 @@ static void take_segment(struct reassembly *r, struct flow *f, enum side side,
 		wait_update(r, f, side, r->clock->now_ns);
 }
 
+/* No more packets are waited for: those that are there are taken as they were captured. */
+static void early_over(struct reassembly *r, struct flow *f)
+{
+	struct early *e = early_take(r, f), *next;
+
+	if (e != NULL && is_overtaken(f, &e->packet))
+		f->first_ts_ns = e->packet.ts_ns;
+	for (; e != NULL; e = next) {
+		next = e->next;
+		r->held_bytes -= e->packet.payload_captured_bytes;
+		take_segment(r, f, (enum side)e->packet.side, &e->packet);
+		early_free(r, e);
+	}
+}
+
+/* Returns false if the packet need not wait, or cannot. */
+static bool wait_early(struct reassembly *r, struct flow *f, const struct packet *p)
+{
+	if (likely(!early_wants(r, f, p)))
+		return false;
+	if (!early_keep(r, f, p)) {
+		early_over(r, f);
+		return false;
+	}
+	if (early_is_over(r, f))
+		early_over(r, f);
+	return true;
+}
+
 static void take_datagram(struct reassembly *r, const struct packet *p)
 {
 	struct segment segment = { p->ts_ns, p->number, 0, p->epoch, false };
@@ -779,7 +839,8 @@ void reassembly_packet(struct reassembly *r, const struct packet *p)
 			deliver(r, f, side, slice_of(p->payload, p->payload_bytes), &segment);
 		return;
 	}
-	take_segment(r, f, side, p);
+	if (likely(!wait_early(r, f, p)))
+		take_segment(r, f, side, p);
 }
 
 void reassembly_init(struct reassembly *r, const struct reassembly_settings *s,
@@ -794,6 +855,7 @@ void reassembly_init(struct reassembly *r, const struct reassembly_settings *s,
 		.arena = arena,
 		.settings = *s,
 		.due_ns = UINT64_MAX,
+		.certain_ns = UINT64_MAX,
 		.wait_first = FLOW_NONE,
 		.wait_last = FLOW_NONE,
 	};

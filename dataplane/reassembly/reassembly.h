@@ -7,12 +7,15 @@
  *     gap       [a,b) is declared when the peer has acknowledged b and gap_wait
  *               has passed since, when a cap is hit, or when the direction ends
  *     shunt     with --shunt, the rest of a body whose length is known is not followed: what comes
- * of it is counted, what does not is no gap, and nothing of it is held start     by SYN; else at
- * the peer's acknowledgement if one was seen; else at the first segment. Bytes before it are late
+ *               of it is counted, what does not is no gap, and nothing of it is held
+ *     start     by SYN; else at the peer's acknowledgement if one was seen; else at the first
+ *               segment. Bytes before it are late. Where packets come by two ways (starts_late),
+ *               both SYNs are waited for as a hole is: early.h
  *     end       FIN, or an RST at exactly the next sequence number (RFC 5961 3.2);
  *               payload of a RST is no stream data (RFC 9293 3.5.3); SYN payload counts
  *               if the SYN/ACK covers it (RFC 7413); a SYN with another ISN on a flow
- *               that carried data or closed opens a new connection on the tuple
+ *               that carried data or closed opens a new connection on the tuple, unless it was
+ *               captured before that one's first packet
  *
  * UDP: a datagram is given to the sink as it comes; nothing is held, nothing is missing.
  *
@@ -36,6 +39,7 @@ struct reassembly_settings {
 	uint64_t held_worker_bytes; /* all directions of this worker */
 	uint32_t history_bytes;     /* 0: none */
 	bool shunts;                /* ask the sink what need not be followed */
+	bool starts_late;           /* the first packets may come behind later ones */
 };
 
 /* Sequence numbers [first, end) of a direction are of no use to anybody; equal: all are again. */
@@ -47,15 +51,18 @@ struct reassembly {
 	struct sink sink;
 	struct counters *counters;
 	struct pipeline_clock *clock;
-	uint64_t due_ns; /* earliest timer; UINT64_MAX: none */
+	uint64_t due_ns;     /* earliest timer; UINT64_MAX: none */
+	uint64_t certain_ns; /* timers run no further than to here: packets from before may still be
+				under way. UINT64_MAX: none are */
 	/* set-up and chores */
 	struct flow_table *flows;
 	struct arena *arena;
 	struct reassembly_settings settings;
 	reassembly_shunt_fn *shunt; /* who could keep back what is not followed; NULL: nobody */
 	void *shunt_context;
-	uint64_t
-		held_bytes; /* the gauge `held`: held segments and SYN payload not yet decided on */
+	uint64_t held_bytes; /* the gauge `held`: held segments, early ones, and SYN payload not yet
+				decided on */
+	uint32_t early_count;           /* packets that wait for those before them */
 	uint32_t wait_first, wait_last; /* directions with an acknowledged hole, oldest first: flow
 					   index * 2 + side */
 };

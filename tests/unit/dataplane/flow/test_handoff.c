@@ -272,6 +272,75 @@ static void a_bell_rings_only_for_one_who_sleeps(void **state)
 	assert_false(rings(fd));
 }
 
+static void time_is_certain_when_the_others_have_found_nothing_twice(void **state)
+{
+	struct handoff *h = &t.worker[0];
+
+	(void)state;
+	open_workers(3, false, 0);
+	handoff_found_nothing(&t.worker[1], 50);
+	assert_int_equal(handoff_certain(h, 100, 1000), 0);
+	handoff_found_nothing(&t.worker[2], 60);
+	assert_int_equal(handoff_certain(h, 100, 1000), 0); /* a round begins */
+	handoff_found_nothing(&t.worker[1], 101);
+	handoff_found_nothing(&t.worker[2], 100); /* its turn may have begun before */
+	assert_int_equal(handoff_certain(h, 200, 2000), 0);
+	handoff_found_nothing(&t.worker[2], 101);
+	/* What one of them has given to the other may be on its way: another round. */
+	assert_int_equal(handoff_certain(h, 200, 2000), 0);
+	handoff_found_nothing(&t.worker[1], 201);
+	handoff_found_nothing(&t.worker[2], 201);
+	assert_int_equal(handoff_certain(h, 300, 3000), 1000);
+	assert_int_equal(handoff_certain(h, 400, 4000), 1000);
+}
+
+static void what_was_given_is_taken_before_its_time_is_certain(void **state)
+{
+	struct handoff *h = &t.worker[0];
+
+	(void)state;
+	open_workers(2, false, 0);
+	for (uint64_t n = 1; n <= 3; n++) {
+		handoff_found_nothing(&t.worker[1], n * 100);
+		(void)handoff_certain(h, n * 100, n * 1000);
+	}
+	assert_int_equal(handoff_certain(h, 301, 3001), 1000);
+	add(0, 5);
+	turn(1);
+	handoff_release(&t.worker[1]);
+	handoff_found_nothing(&t.worker[1], 310);
+	assert_int_equal(handoff_certain(h, 320, 3200), 1000);
+	turn(0);
+	assert_int_equal(handoff_certain(h, 320, 3200), 2000);
+	handoff_release(&t.worker[0]);
+}
+
+static void one_that_never_ends_holds_up_a_round_for_its_time_and_no_longer(void **state)
+{
+	struct handoff *h = &t.worker[0];
+	uint64_t r = HANDOFF_ROUND_NS;
+
+	(void)state;
+	open_workers(2, false, 0);
+	(void)handoff_certain(h, r, 1000);
+	(void)handoff_certain(h, 2 * r - 1, 2000);
+	(void)handoff_certain(h, 2 * r, 3000);
+	assert_int_equal(handoff_certain(h, 3 * r - 1, 4000), 0);
+	assert_int_equal(handoff_certain(h, 3 * r, 4000), 1000);
+}
+
+static void nobody_waits_for_one_who_has_ended(void **state)
+{
+	struct handoff *h = &t.worker[0];
+
+	(void)state;
+	open_workers(2, false, 0);
+	handoff_sources_ended(&t.worker[1]);
+	for (uint64_t n = 1; n <= 3; n++)
+		(void)handoff_certain(h, n * 100, n * 1000);
+	assert_int_equal(handoff_certain(h, 400, 4000), 2000);
+}
+
 static void at_the_end_nothing_is_left_and_nobody_waits(void **state)
 {
 	(void)state;
@@ -350,6 +419,8 @@ static void without_a_net_nothing_happens(void **state)
 	handoff_release(&t.worker[0]);
 	assert_true(handoff_may_sleep(&t.worker[0], &fd));
 	assert_int_equal(fd, -1);
+	handoff_found_nothing(&t.worker[0], 1);
+	assert_int_equal(handoff_certain(&t.worker[0], 2, 3), UINT64_MAX);
 	handoff_sources_ended(&t.worker[0]);
 	assert_true(handoff_all_ended(&t.worker[0]) && handoff_drained(&t.worker[0]));
 	handoff_cut(&t.worker[0]);
@@ -367,6 +438,10 @@ int main(void)
 		TEST(what_was_sent_the_wrong_way_is_sent_on),
 		TEST(a_burst_leaves_room_for_what_waits),
 		TEST(a_bell_rings_only_for_one_who_sleeps),
+		TEST(time_is_certain_when_the_others_have_found_nothing_twice),
+		TEST(what_was_given_is_taken_before_its_time_is_certain),
+		TEST(one_that_never_ends_holds_up_a_round_for_its_time_and_no_longer),
+		TEST(nobody_waits_for_one_who_has_ended),
 		TEST(at_the_end_nothing_is_left_and_nobody_waits),
 		TEST(of_a_file_each_packet_is_received_once_and_reaches_its_owner),
 		TEST(of_a_file_that_was_stopped_the_rest_is_cut_by_name),

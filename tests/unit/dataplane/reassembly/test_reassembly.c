@@ -154,6 +154,22 @@ static void a_gap_is_declared_when_acknowledged_and_waited_for(void **state)
 	assert_int_equal(counted(b, C_payload_duplicate), 0);
 }
 
+static void what_may_be_under_way_by_another_way_is_no_gap_yet(void **state)
+{
+	struct bench *b = *state;
+
+	bench_handshake(b);
+	SEND(b, A(4, "efgh"), { .side = SIDE_B, .ack = 8 });
+	b->reassembly.certain_ns = b->clock.now_ns + 1000;
+	bench_later(b, 60 * CLOCK_SECOND_NS);
+	SEND(b, { .side = SIDE_B, .ack = 8 });
+	assert_int_equal(counted(b, C_gaps), 0);
+	b->reassembly.certain_ns += 20000000;
+	bench_later(b, 1000);
+	assert_int_equal(counted(b, C_gaps), 1);
+	assert_int_equal(b->heard_bytes[SIDE_A], 8);
+}
+
 static void without_acknowledgement_a_hole_waits_until_the_end(void **state)
 {
 	struct bench *b = *state;
@@ -333,7 +349,8 @@ static void what_is_held_beyond_the_fin_is_discarded(void **state)
 	struct bench *b = *state;
 
 	bench_handshake(b);
-	SEND(b, A(50, "zombie"), { .side = SIDE_A, .flags = TCP_FIN | TCP_ACK, .data = "bye", .bytes = 3 });
+	SEND(b, A(50, "zombie"),
+	     { .side = SIDE_A, .flags = TCP_FIN | TCP_ACK, .data = "bye", .bytes = 3 });
 	assert_int_equal(heard_of(b, HEARD_CLOSE), 1);
 	assert_int_equal(counted(b, C_discarded_after_fin), 6);
 }
@@ -375,6 +392,17 @@ static void a_syn_with_another_number_opens_a_new_connection(void **state)
 	SEND(b, A(0, "second"));
 	assert_heard(b, SIDE_A, "second");
 	assert_int_equal(counted(b, C_ports_in_use_again), 1);
+}
+
+static void a_syn_captured_before_the_first_packet_opens_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	SEND(b, { .side = SIDE_A, .offset = 4, .data = "later", .bytes = 5, .ack = 9 },
+	     { .side = SIDE_A, .flags = TCP_SYN, .offset = -1, .after_ns = (uint64_t)-5000 },
+	     A(9, "!"));
+	assert_heard(b, SIDE_A, "later!");
+	assert_int_equal(counted(b, C_ports_in_use_again), 0);
 }
 
 static void a_repeated_syn_is_the_same_connection(void **state)
@@ -475,6 +503,7 @@ int main(void)
 		T(a_retransmission_is_duplicate_and_changes_nothing),
 		T(history_shows_copies_that_differ_after_delivery),
 		T(a_gap_is_declared_when_acknowledged_and_waited_for),
+		T(what_may_be_under_way_by_another_way_is_no_gap_yet),
 		T(without_acknowledgement_a_hole_waits_until_the_end),
 		T(a_hole_that_fills_in_time_is_no_gap),
 		T(acknowledged_bytes_that_never_came_are_a_gap_too),
@@ -491,6 +520,7 @@ int main(void)
 		T(syn_payload_counts_only_if_it_is_acknowledged),
 		T(syn_payload_that_is_refused_is_sent_again),
 		T(a_syn_with_another_number_opens_a_new_connection),
+		T(a_syn_captured_before_the_first_packet_opens_nothing),
 		T(a_repeated_syn_is_the_same_connection),
 		T(a_keepalive_is_a_duplicate_whatever_it_carries),
 		T(bytes_too_far_ahead_are_out_of_window),
