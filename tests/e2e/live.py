@@ -517,7 +517,7 @@ def workers_on_shared_queues_that_are_killed_leave_nothing_and_lose_nothing_of_t
     with Lab("--queues", "2") as lab:
         for workers, end in ((2, "well"), (4, "dataplane killed"), (4, "weir killed")):
             snapshot = Snapshot(lab)
-            with Capture(lab, *with_options("af_xdp_native", "ring=512"), "--workers", workers) as live:
+            with Capture(lab, *with_options("af_xdp_native", "ring=4096"), "--workers", workers) as live:
                 dataplane = live.dataplane()
                 snapshot.note(dataplane, live.control())
                 lab.send(*synth(2000), "--rate", "20k")
