@@ -45,12 +45,21 @@ const char *machine_text(const struct machine *m);
 
 uint32_t machine_cores(const struct machine *m);
 
+/* machine_hz - of the time stamp counter: cycles that a core has in a second. */
+double machine_hz(const struct machine *m);
+
 void machine_begin(struct machine *m);
 void machine_end(struct machine *m, struct machine_work *ret);
 
 /* machine_calls_begin, machine_calls_end - system calls of all processes between the two; NaN. */
 void machine_calls_begin(struct machine *m);
 double machine_calls_end(struct machine *m);
+
+/* machine_parse_timers, machine_parse_stat - the section of one core in the kernel's texts.
+ * Returns: 0; -EINVAL: it is not there. */
+int machine_parse_timers(const char *text, uint32_t core, uint64_t *ret_now_ns,
+			 uint64_t *ret_idle_ns);
+int machine_parse_stat(const char *text, uint32_t core, uint64_t *ret_idle_ticks);
 
 /* ---- processes ---- */
 

@@ -137,15 +137,15 @@ struct trial_outcome {
 	double received, refused, unexplained;
 	struct trial_lost lost[TRIAL_LOST_MAX];
 	uint32_t losses;
-	double pairs, requests; /* matched by the receiver; answered, as the client counted */
-	double failed;          /* requests without a good answer */
+	double pairs, requests;     /* matched by the receiver; answered, as the client counted */
+	double failed;              /* requests without a good answer */
 	struct trial_times client;  /* latency: from due with LOAD_HTTP, from sent with wrk, hey */
 	struct trial_times service; /* from sent; LOAD_HTTP only */
 	/* From the time stamp of a pair's last packet until its record was written. */
 	struct trial_times pair_delay;
 	struct machine_work machine; /* while it was measured */
 	double system_calls;         /* a second; counted after that */
-	double disturbed; /* cores that others kept busy before it began */
+	double disturbed;            /* cores that others kept busy before it began */
 	/* Of all processes of the receiver; the memory's last and largest sample, 1 a second. */
 	double receiver_cpu_s, receiver_pss_bytes, receiver_pss_peak_bytes;
 	double heartbeat; /* share of seconds in which every worker's heartbeat moved */

@@ -230,6 +230,16 @@ static void put_number(FILE *to, const char *key, uint64_t value, char after)
 	fprintf(to, "\"%s\":%.*s%c", key, (int)(end - digits), digits, after);
 }
 
+/* put_turns - how often each worker has come round: one that stands still moves no more. */
+static void put_turns(FILE *to, const struct books *b)
+{
+	fputs("\"worker_turns\":[", to);
+	for (uint32_t i = 0; i < b->workers; i++)
+		fprintf(to, "%s%" PRIu64, i > 0 ? "," : "",
+			b->worker[i].counters.value[C_turns]);
+	fputs("],", to);
+}
+
 static void put_source(FILE *to, uint32_t number, const struct region_port_view *p)
 {
 	put_number(to, "source", number, ',');
@@ -278,6 +288,7 @@ static void put_run(FILE *to, const struct status_run *run, const struct books *
 	put_text(to, "state", n->finished ? "finished" : "running");
 	fprintf(to, "\"restarted\":%s,", run->restarted ? "true" : "false");
 	put_number(to, "workers", b->workers, ',');
+	put_turns(to, b);
 }
 
 void status_json(const struct status_run *run, const struct status_rates *r, const struct books *b,

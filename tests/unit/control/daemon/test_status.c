@@ -138,6 +138,16 @@ static void json_says_the_same_on_one_line(void **state)
 	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
 }
 
+static void each_worker_has_its_heartbeat(void **state)
+{
+	(void)state;
+	b->workers = 2;
+	b->worker[0].counters.value[C_turns] = 71;
+	b->worker[1].counters.value[C_turns] = 5;
+	tell(true);
+	check_has("\"workers\":2,\"worker_turns\":[71,5],");
+}
+
 static void what_was_shunted_is_said_where_there_is_any(void **state)
 {
 	(void)state;
@@ -264,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(people_read_all_of_it),
 		TEST(json_says_the_same_on_one_line),
+		TEST(each_worker_has_its_heartbeat),
 		TEST(what_was_shunted_is_said_where_there_is_any),
 		TEST(what_nobody_counted_is_unknown),
 		TEST(a_finished_dataplane_and_a_restart_are_told),
