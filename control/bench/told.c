@@ -12,8 +12,10 @@
 #include "dataplane/shm/settings.h"
 
 static const struct trial_times no_times = { .count = 0,
+					     .min = NAN,
 					     .p50 = NAN,
 					     .p90 = NAN,
+					     .p95 = NAN,
 					     .p99 = NAN,
 					     .p999 = NAN,
 					     .p9999 = NAN,
@@ -34,12 +36,16 @@ void told_nothing(struct trial_outcome *ret)
 		.pairs = NAN,
 		.requests = NAN,
 		.failed = NAN,
+		.due = NAN,
+		.matched = NAN,
+		.matched_s = NAN,
 		.client = no_times,
 		.service = no_times,
 		.pair_delay = no_times,
 		.system_calls = NAN,
 		.disturbed = NAN,
 		.receiver_cpu_s = NAN,
+		.receiver_pss_first_bytes = NAN,
 		.receiver_pss_bytes = NAN,
 		.receiver_pss_peak_bytes = NAN,
 		.heartbeat = NAN,
@@ -86,6 +92,8 @@ static void take_times(const json_t *object, double count, struct trial_times *r
 		.p9999 = number(object, "p9999"),
 		.max = number(object, "max"),
 		.mean = number(object, "mean"),
+		.min = number(object, "min"),
+		.p95 = number(object, "p95"),
 	};
 }
 
@@ -201,6 +209,7 @@ int told_load(const char *json, struct trial_outcome *ret)
 	answered = number(root, "answered");
 	ret->requests = answered;
 	ret->failed = number(root, "failed") + number(root, "bad_status");
+	ret->due = number(root, "due");
 	ret->rate = number(root, "rate");
 	take_times(json_object_get(root, "latency_ns"), answered, &ret->client);
 	take_times(json_object_get(root, "service_ns"), answered, &ret->service);

@@ -334,6 +334,8 @@ static void note_memory(struct trial *t, double pss_bytes)
 
 	if (!(pss_bytes > 0))
 		return;
+	if (isnan(o->receiver_pss_first_bytes))
+		o->receiver_pss_first_bytes = pss_bytes;
 	o->receiver_pss_bytes = pss_bytes;
 	if (!(o->receiver_pss_peak_bytes > pss_bytes))
 		o->receiver_pss_peak_bytes = pss_bytes;
@@ -382,11 +384,13 @@ static int measure(struct trial *t)
 {
 	struct machine *m = t->place->machine;
 	struct trial_outcome *o = t->outcome;
-	double packets, begun_s, cpu_s, pss_bytes;
+	struct watch_state now;
+	double packets, begun_s, cpu_s, pss_bytes, asked_s = hold_now_s(), pairs;
 	bool whole;
 
 	if (t->receiver->kind == RECEIVER_WEIR)
 		(void)watch_ask(t->name, ASK_S, &t->state);
+	pairs = t->state.pairs;
 	machine_begin(m);
 	packets = place_packets(t->place);
 	begun_s = hold_now_s();
@@ -400,6 +404,10 @@ static int measure(struct trial *t)
 	note_memory(t, pss_bytes);
 	if (t->receiver->kind != RECEIVER_NONE)
 		o->receiver_cpu_s = cpu_s;
+	if (t->receiver->kind == RECEIVER_WEIR && watch_ask(t->name, ASK_S, &now) == 0) {
+		o->matched = now.pairs - pairs;
+		o->matched_s = hold_now_s() - asked_s;
+	}
 	if (!whole)
 		return -EINTR;
 	begun_s = hold_now_s();
@@ -604,7 +612,8 @@ static void add_times(struct result *r, const char *cell, const char *name,
 		const char *name;
 		double ns;
 	} quantiles[] = { { "p50", t->p50 },   { "p90", t->p90 },     { "p99", t->p99 },
-			  { "p999", t->p999 }, { "p9999", t->p9999 }, { "max", t->max } };
+			  { "p999", t->p999 }, { "p9999", t->p9999 }, { "max", t->max },
+			  { "min", t->min },   { "p95", t->p95 },     { "mean", t->mean } };
 	char figure[RESULT_NAME_BYTES];
 
 	for (size_t i = 0; i < array_count(quantiles); i++) {
@@ -654,13 +663,18 @@ void trial_result(const struct trial_outcome *o, const char *cell, struct result
 {
 	char name[RESULT_NAME_BYTES];
 
+	add(r, cell, "seconds", "s", BETTER_NEITHER, o->seconds);
 	add_packets(o, cell, r);
 	add_machine(o, cell, r);
 	add(r, cell, "memory", "bytes", BETTER_LOWER, o->receiver_pss_bytes);
 	add(r, cell, "memory.peak", "bytes", BETTER_LOWER, o->receiver_pss_peak_bytes);
+	add(r, cell, "growth", "bytes", BETTER_LOWER,
+	    o->receiver_pss_bytes - o->receiver_pss_first_bytes);
 	add(r, cell, "pairs", "pairs", BETTER_HIGHER, o->pairs);
 	add(r, cell, "requests", "requests", BETTER_HIGHER, o->requests);
 	add(r, cell, "failed", "requests", BETTER_LOWER, o->failed);
+	add(r, cell, "due", "requests", BETTER_NEITHER, o->due);
+	add(r, cell, "matched", "pairs/s", BETTER_HIGHER, o->matched / o->matched_s);
 	add_times(r, cell, "latency", &o->client);
 	add_times(r, cell, "service", &o->service);
 	add_times(r, cell, "delay", &o->pair_delay);

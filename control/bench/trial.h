@@ -123,7 +123,7 @@ struct trial_lost {
 
 /* What a histogram says; ns. count 0: there was none, and the rest is NaN. */
 struct trial_times {
-	double count, p50, p90, p99, p999, p9999, max, mean;
+	double count, p50, p90, p99, p999, p9999, max, mean, min, p95;
 };
 
 /* NaN: not told by that load or receiver. */
@@ -139,6 +139,9 @@ struct trial_outcome {
 	uint32_t losses;
 	double pairs, requests;     /* matched by the receiver; answered, as the client counted */
 	double failed;              /* requests without a good answer */
+	double due;                 /* requests asked for by the plan; LOAD_HTTP only */
+	double matched;             /* pairs of the measured time */
+	double matched_s;           /* which began and ended with a look at the capture */
 	struct trial_times client;  /* latency: from due with LOAD_HTTP, from sent with wrk, hey */
 	struct trial_times service; /* from sent; LOAD_HTTP only */
 	/* From the time stamp of a pair's last packet until its record was written. */
@@ -146,8 +149,10 @@ struct trial_outcome {
 	struct machine_work machine; /* while it was measured */
 	double system_calls;         /* a second; counted after that */
 	double disturbed;            /* cores that others kept busy before it began */
-	/* Of all processes of the receiver; the memory's last and largest sample, 1 a second. */
-	double receiver_cpu_s, receiver_pss_bytes, receiver_pss_peak_bytes;
+	/* Of all processes of the receiver; the memory's first, last and largest sample, one a
+	 * second. */
+	double receiver_cpu_s, receiver_pss_first_bytes, receiver_pss_bytes,
+		receiver_pss_peak_bytes;
 	double heartbeat; /* share of seconds in which every worker's heartbeat moved */
 	double stage_cycles[TRIAL_STAGES_MAX]; /* per packet, by the workers' own counters */
 	const char *stage_name[TRIAL_STAGES_MAX];
@@ -173,7 +178,10 @@ int trial_run(struct place *p, const struct trial_load *load, const struct trial
  *     busy busy.receiver busy.process                      % of one core
  *     cache_misses context_switches system_calls           per packet
  *     memory memory.peak                                   bytes
- *     pairs requests failed
+ *     pairs requests failed due
+ *     matched                                              pairs/s, in the measured time
+ *     growth                                               bytes, of memory in the measured time
+ *     seconds                                              measured
  *     latency.p50 … latency.p9999                          ns; of the client
  *     delay.p50 … delay.p9999                              ns; from packet to pair
  *     heartbeat                                            %

@@ -99,6 +99,19 @@ static void times_have_their_quantiles(void **state)
 	assert_int_equal(result_find(r, "cell", "delay.p50")->better, BETTER_LOWER);
 }
 
+static void what_happened_in_the_measured_time_is_told_of_it(void **state)
+{
+	(void)state;
+	o.matched = 300;
+	o.matched_s = 1.5;
+	o.receiver_pss_first_bytes = 1000;
+	o.receiver_pss_bytes = 1700;
+	o.due = 310;
+	trial_result(&o, "cell", r);
+	assert_true(last("matched") == 200 && last("growth") == 700 && last("due") == 310);
+	assert_null(result_find(r, "cell", "seconds"));
+}
+
 /* Samples of a figure are in the order of the runs, so one that did not tell leaves its place. */
 static void a_run_that_does_not_tell_leaves_its_place(void **state)
 {
@@ -132,6 +145,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_packets_nothing_is_told_per_packet, begin,
 						end),
 		cmocka_unit_test_setup_teardown(times_have_their_quantiles, begin, end),
+		cmocka_unit_test_setup_teardown(what_happened_in_the_measured_time_is_told_of_it,
+						begin, end),
 		cmocka_unit_test_setup_teardown(a_run_that_does_not_tell_leaves_its_place, begin,
 						end),
 		cmocka_unit_test_setup_teardown(stages_have_their_names, begin, end),
