@@ -28,12 +28,24 @@ struct report_table {
 	const char *reference; /* a cell; differences to it, with intervals, stand beside. NULL */
 };
 
+/* Rows that are not figures, such as verdicts: text as it is to be shown, row by row. It stands
+ * before the tables. A row whose last text begins with FAIL is shown as bad, PASS as good (by more
+ * than colour). */
+struct report_words {
+	const char *title, *about; /* about: NULL: none */
+	const char *const *head;
+	size_t columns;
+	const char *const *text; /* rows * columns */
+	size_t rows;
+};
+
 struct report_image {
 	const char *title, *svg_path; /* put into the page as it is */
 };
 
 struct report {
 	const char *title; /* "What each back end costs" */
+	const struct report_words *words; /* NULL: none */
 	const struct report_table *table;
 	size_t tables;
 	const struct report_image *image;
