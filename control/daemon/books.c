@@ -389,6 +389,26 @@ static char *put_beside(char *at, const struct books *b)
 	return at;
 }
 
+static char *put_delay(char *at, const struct hdr *h)
+{
+	static const struct {
+		const char *key;
+		double q;
+	} quantiles[] = { { ",\"p50\":", 0.5 },
+			  { ",\"p90\":", 0.9 },
+			  { ",\"p99\":", 0.99 },
+			  { ",\"p999\":", 0.999 },
+			  { ",\"p9999\":", 0.9999 } };
+
+	at = json_number(json_literal(at, ",\"pair_delay_ns\":{\"count\":"), h->count);
+	for (size_t i = 0; i < array_count(quantiles); i++)
+		at = json_number(json_raw(at, quantiles[i].key, strlen(quantiles[i].key)),
+				 hdr_quantile(h, quantiles[i].q));
+	at = json_number(json_literal(at, ",\"max\":"), h->max);
+	*at++ = '}';
+	return at;
+}
+
 char *books_json(const struct books *b, char *at)
 {
 	const char *begin = at;
@@ -400,6 +420,8 @@ char *books_json(const struct books *b, char *at)
 	list = (struct json_list){ .at = at, .first = true };
 	books_balances(b, put_balance, &list);
 	at = put_beside(json_literal(list.at, "],\"beside\":"), b);
+	if (b->delay != NULL && b->delay->count > 0)
+		at = put_delay(at, b->delay);
 	*at++ = '}';
 	ENSURE(at - begin < BOOKS_JSON_MAX);
 	return at;

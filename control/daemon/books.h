@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "control/bench/hdr.h"
 #include "control/export/sink/sink.h"
 #include "dataplane/ledger.h"
 #include "dataplane/rx/rx.h"
@@ -55,6 +56,7 @@ struct books {
 	bool live; /* a source is shared by the ports of all workers; else each sees all of it */
 	bool died; /* the dataplane is gone and never closed its books */
 	struct books_exporter exporter;
+	const struct hdr *delay; /* of pairs, from the wire to the output; NULL: not measured */
 	struct books_worker worker[REGION_WORKERS_MAX];
 };
 
@@ -98,8 +100,9 @@ void books_balances(const struct books *b, books_each_fn *each, void *context);
 /* books_closed - every checkable balance closes, and the dataplane lived to say so. */
 bool books_closed(const struct books *b);
 
-/* books_json - {"closed":…,"balances":[…],"beside":{…}}, less than BOOKS_JSON_MAX bytes. Returns
- * the end. */
+/* books_json - {"closed":…,"balances":[…],"beside":{…}}, and with a delay
+ * "pair_delay_ns":{"count":…, "p50":…, p90 p99 p999 p9999, "max":…} of at least one pair; less than
+ * BOOKS_JSON_MAX bytes. Returns the end. */
 #define BOOKS_JSON_MAX (2 << 20)
 char *books_json(const struct books *b, char *at);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/ballast.h"
+#include "dataplane/base/clock.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/ensure.h"
 #include "dataplane/base/log.h"
@@ -48,6 +49,16 @@ static uint64_t write_lines(struct drain *d, const char *lines, size_t bytes)
 	return written;
 }
 
+/* One look at the clock for all that left together. A capture's time stamps are the wall clock's;
+ * what has come from the future (another clock's) has taken no time. */
+static void note_delays(struct drain *d)
+{
+	uint64_t now_ns = d->pairs > 0 ? clock_wall_ns() : 0;
+
+	for (uint32_t i = 0; i < d->pairs; i++)
+		hdr_record(d->delay, now_ns > d->arrived[i] ? now_ns - d->arrived[i] : 0);
+}
+
 /* The batch leaves, or is counted. */
 static void flush(struct drain *d)
 {
@@ -60,9 +71,12 @@ static void flush(struct drain *d)
 			written = write_lines(d, d->text, d->used);
 		d->books->exported += written;
 		d->books->failed[d->failure] += d->gathered - written;
+		if (written == d->gathered)
+			note_delays(d);
 	}
 	d->used = 0;
 	d->gathered = 0;
+	d->pairs = 0;
 }
 
 /* Only after the batch has left: what is released here is gone for whoever comes after us. */
@@ -87,6 +101,19 @@ static uint64_t *counted_instead(struct drain *d, uint8_t type)
 	return type == d->format->type ? NULL : &d->books->not_selected_type;
 }
 
+/* Where the clock was set meanwhile, or the answer came before the end of the question, the record
+ * does not say when its last packet was. */
+static void note_arrival(struct drain *d, const struct record *r)
+{
+	const uint32_t unclear = FLAG_clock_backwards | FLAG_early_response;
+
+	if (r->type != RECORD_PAIR || r->outcome != OUTCOME_paired || (r->flags & unclear) != 0 ||
+	    d->pairs == DRAIN_BATCH_PAIRS)
+		return;
+	d->arrived[d->pairs++] = r->ts_ns + r->request.duration_ns + r->latency_ns +
+				 r->response.duration_ns;
+}
+
 static void tell(struct drain *d, const struct drain_region *region)
 {
 	uint64_t *instead = counted_instead(d,
@@ -105,10 +132,13 @@ static void tell(struct drain *d, const struct drain_region *region)
 	}
 	ENSURE((size_t)(end - at) <= TEXT_LINE_MAX);
 	d->used += (size_t)(end - at);
-	if (d->format->collects)
+	if (d->format->collects) {
 		d->books->queued++;
-	else
-		d->gathered++;
+		return;
+	}
+	d->gathered++;
+	if (d->delay != NULL)
+		note_arrival(d, (const void *)d->copy);
 }
 
 /* The contract's check, and what it cannot know: which protocols there are. */
@@ -308,7 +338,10 @@ static int allocate(struct drain *d, const struct drain_how *how)
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (d->text == MAP_FAILED)
 		d->text = NULL;
-	if (d->region == NULL || d->copy == NULL || d->text == NULL)
+	if (d->delay != NULL)
+		d->arrived = calloc(DRAIN_BATCH_PAIRS, sizeof(*d->arrived));
+	if (d->region == NULL || d->copy == NULL || d->text == NULL ||
+	    (d->delay != NULL && d->arrived == NULL))
 		return -ENOMEM;
 	return d->format->open(&d->state);
 }
@@ -333,6 +366,7 @@ int drain_init(struct drain *d, const struct drain_how *how, struct books_export
 		.backend = how->sink,
 		.bell_fd = how->bell_fd,
 		.peer_fd = how->peer_fd,
+		.delay = how->delay,
 	};
 	err = allocate(d, how);
 	if (err < 0) {
@@ -394,10 +428,12 @@ void drain_close(struct drain *d)
 	if (d->text != NULL)
 		munmap(d->text, TEXT_ROOM);
 	free(d->copy);
+	free(d->arrived);
 	free(d->region);
 	d->state = NULL;
 	d->text = NULL;
 	d->copy = NULL;
+	d->arrived = NULL;
 	d->region = NULL;
 	d->count = 0;
 }

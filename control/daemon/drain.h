@@ -25,13 +25,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/bench/hdr.h"
 #include "control/daemon/books.h"
 #include "control/export/sink/sink.h"
 #include "control/export/text/text.h"
 #include "dataplane/shm/region.h"
 #include "dataplane/shm/settings.h"
 
-enum { DRAIN_BATCH_BYTES = 256 * 1024 };
+enum {
+	DRAIN_BATCH_BYTES = 256 * 1024,
+	DRAIN_BATCH_PAIRS = 4096, /* whose delay is measured; there is hardly room for so many */
+};
 
 struct drain_how {
 	struct region_reader *regions; /* must outlive the drain */
@@ -43,6 +47,8 @@ struct drain_how {
 	const struct text_format *format;
 	const struct sink_backend *sink; /* NULL: no output */
 	struct sink_how sink_how;
+	struct hdr
+		*delay; /* NULL: nobody asks. From a pair's last packet until it was written, ns */
 };
 
 struct drain_region {
@@ -56,6 +62,8 @@ struct drain {
 	char *text; /* the batch: DRAIN_BATCH_BYTES, and a line of any length behind */
 	size_t used;
 	uint64_t gathered; /* records in it */
+	uint64_t *arrived; /* the last packet's time stamp of the pairs in it */
+	uint32_t pairs;    /* of them */
 	uint8_t *copy;     /* the record at hand, and the slack behind */
 	const struct text_format *format;
 	struct text *state;
@@ -64,6 +72,7 @@ struct drain {
 	uint32_t count;
 	enum stage until;
 	/* set-up and chores */
+	struct hdr *delay;
 	const struct sink_backend *backend;
 	struct sink *sink; /* NULL: there is none, or it failed */
 	bool output_failed;

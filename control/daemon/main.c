@@ -46,6 +46,7 @@ struct daemon {
 	int peer_fd, bell_fd;
 	struct region_reader region[REGION_WORKERS_MAX];
 	struct drain drain;
+	struct hdr delay; /* of live captures: a file's packets came when they came */
 	struct books books;
 	struct stats stats;
 	struct progress progress;
@@ -174,10 +175,13 @@ static int begin_draining(struct daemon *d, const struct text_format *format)
 			      .restarted = d->restarted,
 			      .rotate_bytes = s->rotate_bytes,
 			      .rotate_ns = s->rotate_ns },
+		.delay = s->live ? &d->delay : NULL,
 	};
 	char *head = NULL;
 	int err;
 
+	hdr_clear(&d->delay);
+	d->books.delay = how.delay;
 	if (format->framed) {
 		head = frame_start(s, WEIR_VERSION, &d->region[0], d->hello.workers, d->restarted,
 				   &how.sink_how.head_bytes, &how.sink_how.mark_bytes);

@@ -120,6 +120,20 @@ static void the_json_has_every_balance_and_no_needless_zero(void **state)
 	/* clang-format on */
 }
 
+static void delays_are_told_where_there_are_any(void **state)
+{
+	static struct hdr delay;
+
+	(void)state;
+	hdr_clear(&delay);
+	b->delay = &delay;
+	assert_null(strstr(told(), "delay"));
+	for (uint64_t i = 1; i <= 200; i++)
+		hdr_record(&delay, i);
+	assert_non_null(strstr(told(), "},\"pair_delay_ns\":{\"count\":200,\"p50\":100,\"p90\":180,"
+				       "\"p99\":198,\"p999\":200,\"p9999\":200,\"max\":200}}"));
+}
+
 static void every_counter_of_a_balance_moves_its_residual(void **state)
 {
 	(void)state;
@@ -317,6 +331,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_table_looks_as_documented),
 		TEST(the_json_has_every_balance_and_no_needless_zero),
+		TEST(delays_are_told_where_there_are_any),
 		TEST(every_counter_of_a_balance_moves_its_residual),
 		TEST(a_residual_is_said_with_its_sign),
 		TEST(residuals_of_two_workers_do_not_cancel_out),

@@ -102,6 +102,8 @@ static struct books_exporter books;
 static struct drain drain;
 static int bell, peer[2];
 static struct made m;
+static struct hdr delay;
+static struct hdr *measured; /* NULL: nobody asks */
 
 static void attach_all(void)
 {
@@ -121,6 +123,8 @@ static int begin(void **state)
 	memset(&memory, 0, sizeof(memory));
 	memset(&books, 0, sizeof(books));
 	memset(&drain, 0, sizeof(drain));
+	hdr_clear(&delay);
+	measured = NULL;
 	for (uint32_t i = 0; i < WORKERS; i++)
 		assert_int_equal(
 			region_create(&writer[i], i, WORKERS, RING_BYTES, dissector_count, "k3q9"),
@@ -156,7 +160,8 @@ static void open_drain(const struct text_format *format, enum stage until,
 				 .run = "k3q9",
 				 .until = until,
 				 .format = format,
-				 .sink = sink };
+				 .sink = sink,
+				 .delay = measured };
 
 	assert_int_equal(drain_init(&drain, &how, &books), 0);
 }
@@ -311,6 +316,95 @@ static void lines_that_are_no_records_are_in_no_count(void **state)
 	drain_line(&drain, "{}\n", 3);
 	assert_string_equal(memory.text, "{}\n");
 	assert_int_equal(books.exported, 0);
+}
+
+/* ---- how long it took ---- */
+
+/* put_pair - whose last packet was `ago_ns` ago. */
+static void put_pair(uint64_t ago_ns, uint8_t outcome, uint32_t flags)
+{
+	made_begin(&m);
+	m.head->outcome = outcome;
+	m.head->why = outcome == OUTCOME_paired ? WHY_none : WHY_timeout;
+	m.head->flags = flags;
+	m.head->request.duration_ns = 1000;
+	m.head->latency_ns = 20000;
+	m.head->response.duration_ns = 300000;
+	m.head->ts_ns = clock_wall_ns() - ago_ns - 321000;
+	made_response(&m);
+	made_end(&m);
+	put(0, m.bytes, m.used);
+}
+
+static void a_pair_takes_from_its_last_packet_until_it_is_written(void **state)
+{
+	uint64_t begun_ns = clock_monotonic_ns(), most_ns;
+
+	(void)state;
+	measured = &delay;
+	open_jsonl();
+	put_pair(5000000000, OUTCOME_paired, 0);
+	put_pair(7000000000, OUTCOME_paired, 0);
+	drain_round(&drain);
+	most_ns = clock_monotonic_ns() - begun_ns + (7000000000 >> HDR_SUB_BITS);
+	assert_int_equal(delay.count, 2);
+	assert_in_range(delay.min, 5000000000, 5000000000 + most_ns);
+	assert_in_range(delay.max, 7000000000, 7000000000 + most_ns);
+	drain_round(&drain); /* nothing is told twice */
+	assert_int_equal(delay.count, 2);
+}
+
+static void what_has_no_last_packet_is_not_measured(void **state)
+{
+	(void)state;
+	measured = &delay;
+	open_jsonl();
+	put_pair(1000, OUTCOME_unanswered, 0);
+	put_pair(1000, OUTCOME_paired, FLAG_early_response);
+	put_pair(1000, OUTCOME_paired, FLAG_clock_backwards);
+	drain_round(&drain);
+	assert_int_equal(books.exported, 3);
+	assert_int_equal(delay.count, 0);
+}
+
+static void a_pair_from_the_future_took_no_time(void **state)
+{
+	(void)state;
+	measured = &delay;
+	open_jsonl();
+	put_pair(-UINT64_C(60000000000), OUTCOME_paired, 0);
+	drain_round(&drain);
+	assert_int_equal(delay.count, 1);
+	assert_int_equal(delay.max, 0);
+}
+
+static void what_is_not_written_took_no_time_at_all(void **state)
+{
+	(void)state;
+	measured = &delay;
+	open_drain(&text_jsonl, STAGE_format, &sink_memory);
+	put_pair(1000, OUTCOME_paired, 0);
+	drain_round(&drain);
+	drain_close(&drain);
+	memory.fail_write = ENOSPC;
+	open_jsonl();
+	put_pair(1000, OUTCOME_paired, 0);
+	drain_round(&drain);
+	assert_int_equal(books.failed[SINK_FAILED_no_space], 1);
+	assert_int_equal(delay.count, 0);
+}
+
+static void more_pairs_than_are_remembered_do_no_harm(void **state)
+{
+	(void)state;
+	measured = &delay;
+	open_jsonl();
+	for (int i = 0; i < 3 * DRAIN_BATCH_PAIRS; i++)
+		put_pair(1000, OUTCOME_paired, 0);
+	for (int i = 0; i < 20; i++)
+		drain_round(&drain);
+	assert_int_equal(books.exported, 3 * DRAIN_BATCH_PAIRS);
+	assert_in_range(delay.count, DRAIN_BATCH_PAIRS, 3 * DRAIN_BATCH_PAIRS);
 }
 
 /* ---- what is not written ---- */
@@ -602,6 +696,11 @@ int main(void)
 		TEST(the_longest_record_passes_whole),
 		TEST(it_is_done_when_every_worker_has_finished_and_every_ring_is_empty),
 		TEST(lines_that_are_no_records_are_in_no_count),
+		TEST(a_pair_takes_from_its_last_packet_until_it_is_written),
+		TEST(what_has_no_last_packet_is_not_measured),
+		TEST(a_pair_from_the_future_took_no_time),
+		TEST(what_is_not_written_took_no_time_at_all),
+		TEST(more_pairs_than_are_remembered_do_no_harm),
 		TEST(until_drain_drops_and_counts),
 		TEST(until_format_makes_text_and_writes_none),
 		TEST(without_an_output_records_are_counted),
