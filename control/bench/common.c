@@ -6,9 +6,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
+#include "control/bench/folder.h"
 #include "control/weir/command.h"
 #include "control/weir/units.h"
 #include "dataplane/base/clock.h"
@@ -21,7 +20,7 @@ int common_take_output_dir(const char *value, void *user)
 {
 	struct common *c = user;
 
-	if (*value == '\0' || strlen(value) >= sizeof(c->folder) - 64)
+	if (*value == '\0')
 		return -EINVAL;
 	c->output_dir = value;
 	return 0;
@@ -74,47 +73,15 @@ int common_take_quiet(const char *value, void *user)
 	return 0;
 }
 
-/* ---- the folder ---- */
-
-static void name_folder(struct common *c, const char *what)
-{
-	time_t now = time(NULL);
-	char stamp[32];
-	struct tm tm;
-
-	if (c->output_dir != NULL) {
-		(void)snprintf(c->folder, sizeof(c->folder), "%s", c->output_dir);
-		return;
-	}
-	localtime_r(&now, &tm);
-	(void)strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
-	(void)snprintf(c->folder, sizeof(c->folder), "weir-bench-%s-%s", what, stamp);
-}
-
-/* make_folders - those above too, one after the other. */
-static int make_folders(char *path)
-{
-	for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		(void)mkdir(path, 0755); /* the last one says what is wrong */
-		*slash = '/';
-	}
-	return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
-}
+/* ---- begin and end ---- */
 
 int common_begin(struct common *c, const char *command, const char *what)
 {
-	struct stat st;
-	int err;
+	char err[FOLDER_ERROR_BYTES];
 
-	name_folder(c, what);
-	err = make_folders(c->folder);
-	if (err == 0 && (stat(c->folder, &st) < 0 || !S_ISDIR(st.st_mode)))
-		err = -ENOTDIR;
-	if (err == 0)
+	if (folder_make(what, c->output_dir, c->folder, err) == 0)
 		return STATUS_DONE;
-	fprintf(stderr, "%s: %s cannot be made: %s; name another place with --output-dir\n",
-		command, c->folder, strerror(-err));
+	fprintf(stderr, "%s: %s\n", command, err);
 	return STATUS_OUTPUT;
 }
 
@@ -125,8 +92,6 @@ void common_say_time(const char *command, double seconds, const char *folder)
 	fprintf(stderr, "%s: about %d:%02d min, into %s; Ctrl-C ends it and keeps what there is\n",
 		command, whole / 60, whole % 60, folder);
 }
-
-/* ---- the report ---- */
 
 static int complain(const char *command, const char *why)
 {

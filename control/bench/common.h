@@ -48,7 +48,7 @@ int common_take_quiet(const char *value, void *user);
 	  common_take_cores, "a list such as 0,2-3" }
 /* clang-format on */
 
-/* common_begin - make the folder, also those above it. Returns: a status of command.h, after a
+/* common_begin - make the folder. Returns: a status of command.h, after a
  * sentence if it is not STATUS_DONE. `command`: "weir bench modes". */
 int common_begin(struct common *c, const char *command, const char *what);
 

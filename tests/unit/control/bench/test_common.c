@@ -1,5 +1,5 @@
-/* Proves what the options of all benchmarks take and refuse, and that the folder of results is made
- * with those above it, or a sentence says why not.
+/* Proves what the options of all benchmarks take and refuse, and that without a folder for the
+ * results nothing begins.
  */
 #include "control/bench/common.h"
 
@@ -65,33 +65,17 @@ static void words_are_taken_as_they_are(void **state)
 	assert_true(c.quick && c.quiet);
 }
 
-static void the_folder_is_made_with_those_above_it(void **state)
+static void the_folder_is_that_of_the_option(void **state)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
 	(void)state;
-	(void)snprintf(path, sizeof(path), "%s/one/two/three", base);
+	(void)snprintf(path, sizeof(path), "%s/results", base);
 	c.output_dir = path;
 	assert_int_equal(common_begin(&c, "test", "what"), STATUS_DONE);
 	assert_string_equal(c.folder, path);
 	assert_int_equal(stat(path, &st), 0);
-	assert_true(S_ISDIR(st.st_mode));
-	assert_int_equal(common_begin(&c, "test", "what"), STATUS_DONE); /* it may be there */
-}
-
-static void without_a_name_it_has_that_of_the_benchmark_and_the_time(void **state)
-{
-	char before[PATH_MAX];
-	unsigned day, second;
-
-	(void)state;
-	assert_non_null(getcwd(before, sizeof(before)));
-	assert_int_equal(chdir(base), 0);
-	assert_int_equal(common_begin(&c, "test", "modes"), STATUS_DONE);
-	assert_int_equal(chdir(before), 0);
-	assert_int_equal(sscanf(c.folder, "weir-bench-modes-%8u-%6u", &day, &second), 2);
-	assert_int_equal(strlen(c.folder), strlen("weir-bench-modes-20260101-000000"));
 }
 
 static void what_cannot_be_a_folder_is_refused(void **state)
@@ -115,9 +99,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(runs_and_seconds_have_limits, begin, end),
 		cmocka_unit_test_setup_teardown(words_are_taken_as_they_are, begin, end),
-		cmocka_unit_test_setup_teardown(the_folder_is_made_with_those_above_it, begin, end),
-		cmocka_unit_test_setup_teardown(
-			without_a_name_it_has_that_of_the_benchmark_and_the_time, begin, end),
+		cmocka_unit_test_setup_teardown(the_folder_is_that_of_the_option, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_a_folder_is_refused, begin, end),
 	};
 
