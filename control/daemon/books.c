@@ -354,8 +354,8 @@ static void put_balance(void *context, const struct balance_sheet *s)
 		*at++ = ',';
 	list->first = false;
 	at = json_literal(at, "{\"name\":");
-	at = json_string(at, s->name, strlen(s->name), &bad);
-	at = json_string(json_literal(at, ",\"scope\":"), s->scope, strlen(s->scope), &bad);
+	at = json_quoted(at, s->name, strlen(s->name), &bad);
+	at = json_quoted(json_literal(at, ",\"scope\":"), s->scope, strlen(s->scope), &bad);
 	at = put_side(json_literal(at, ",\"in\":"), &s->in, s->checkable);
 	at = put_side(json_literal(at, ",\"out\":"), &s->out, true);
 	if (s->checkable)

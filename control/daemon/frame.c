@@ -35,7 +35,7 @@ static void put_source(void *context, const char *source)
 {
 	struct sources *l = context;
 
-	l->at = json_string(l->at, source, strlen(source), &l->bad);
+	l->at = json_quoted(l->at, source, strlen(source), &l->bad);
 	*l->at++ = ',';
 }
 
@@ -73,7 +73,7 @@ static char *put_text(char *at, const char *key, const char *text)
 {
 	bool bad = false;
 
-	return json_string(json_raw(at, key, strlen(key)), text, strlen(text), &bad);
+	return json_quoted(json_raw(at, key, strlen(key)), text, strlen(text), &bad);
 }
 
 /* Where the time stamps come from, and by which means a live source is captured. */
@@ -116,9 +116,9 @@ char *frame_start(const struct settings *s, const char *version, const struct re
 	if (line == NULL)
 		return NULL;
 	at = json_literal(line, "{\"type\":\"start\",\"run\":");
-	at = json_string(at, s->run, strnlen(s->run, sizeof(s->run)), &bad);
+	at = json_quoted(at, s->run, strnlen(s->run, sizeof(s->run)), &bad);
 	*ret_mark_bytes = (size_t)(at - line);
-	at = json_string(json_literal(at, ",\"version\":"), version, strlen(version), &bad);
+	at = json_quoted(json_literal(at, ",\"version\":"), version, strlen(version), &bad);
 	at = put_sources(at, s);
 	at = put_capture(at, s, first);
 	at = json_number(json_literal(at, ",\"workers\":"), workers);
@@ -166,11 +166,11 @@ static char *put_latency(char *at, const char *name, const struct histogram *h, 
 	};
 	bool bad = false;
 
-	at = json_string(at, name, strlen(name), &bad);
+	at = json_quoted(at, name, strlen(name), &bad);
 	at = json_number(json_literal(at, ":{\"count\":"), count);
 	for (unsigned i = 0; i < array_count(shown); i++) {
 		*at++ = ',';
-		at = json_string(at, shown[i].key, strlen(shown[i].key), &bad);
+		at = json_quoted(at, shown[i].key, strlen(shown[i].key), &bad);
 		*at++ = ':';
 		at = json_number(at, histogram_quantile(h, shown[i].quantile));
 	}
@@ -219,7 +219,7 @@ char *frame_end(const struct settings *s, const struct books *b,
 	if (line == NULL)
 		return NULL;
 	at = json_literal(line, "{\"type\":\"end\",\"run\":");
-	at = json_string(at, s->run, strnlen(s->run, sizeof(s->run)), &bad);
+	at = json_quoted(at, s->run, strnlen(s->run, sizeof(s->run)), &bad);
 	if (b->died)
 		at = json_literal(at, ",\"dataplane\":\"died\"");
 	at = books_json(b, json_literal(at, ",\"ledger\":"));

@@ -217,7 +217,7 @@ static void put_text(FILE *to, const char *key, const char *text)
 	char quoted[JSON_STRING_ROOM(TEXT_MAX)];
 	size_t bytes = strlen(text);
 	bool bad = false;
-	char *end = json_string(quoted, text, bytes < TEXT_MAX ? bytes : TEXT_MAX, &bad);
+	char *end = json_quoted(quoted, text, bytes < TEXT_MAX ? bytes : TEXT_MAX, &bad);
 
 	fprintf(to, "\"%s\":%.*s,", key, (int)(end - quoted), quoted);
 }

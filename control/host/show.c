@@ -68,7 +68,7 @@ static void put_string(const char *text, FILE *to)
 	static char room[JSON_STRING_ROOM(STRING_BYTES)];
 	size_t bytes = strlen(text) < STRING_BYTES ? strlen(text) : STRING_BYTES;
 	bool bad = false;
-	const char *end = json_string(room, text, bytes, &bad);
+	const char *end = json_quoted(room, text, bytes, &bad);
 
 	fwrite(room, 1, (size_t)(end - room), to);
 }

@@ -129,7 +129,7 @@ char *json_padded(char *at, const uint8_t *bytes, size_t count, bool *ret_bad)
 	return at;
 }
 
-char *json_string(char *at, const void *bytes, size_t count, bool *ret_bad)
+char *json_quoted(char *at, const void *bytes, size_t count, bool *ret_bad)
 {
 	const uint8_t *s = bytes;
 

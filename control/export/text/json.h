@@ -45,8 +45,9 @@ static inline char *json_raw(char *at, const char *text, size_t bytes)
  * *ret_bad becomes true if a byte was not valid UTF-8, and is left alone otherwise. */
 char *json_padded(char *at, const uint8_t *bytes, size_t count, bool *ret_bad);
 
-/* json_string - the same for memory that ends where it ends. Slower: for paths and names. */
-char *json_string(char *at, const void *bytes, size_t count, bool *ret_bad);
+/* json_quoted - the same for memory that ends where it ends. Slower: for paths and names. (Not
+ * json_string: jansson has one, and the linker would give it ours.) */
+char *json_quoted(char *at, const void *bytes, size_t count, bool *ret_bad);
 
 /* json_base64 - RFC 4648 section 4, padded, in quotes. */
 char *json_base64(char *at, const uint8_t *bytes, size_t count);

@@ -379,7 +379,7 @@ static char *put_iface(char *at, const struct record *r, const struct text_origi
 	if (name == NULL)
 		return at;
 	at = json_literal(at, ",\"iface\":");
-	return json_string(at, name, strnlen(name, REGION_INTERFACE_BYTES), &bad);
+	return json_quoted(at, name, strnlen(name, REGION_INTERFACE_BYTES), &bad);
 }
 
 static char *put_frames(char *at, const struct record *r)

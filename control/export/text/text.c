@@ -25,7 +25,7 @@ void text_origin_init(struct text_origin *o, const char *run, uint32_t worker,
 	bool bad = false;
 
 	at = json_literal(at, ",\"run\":");
-	at = json_string(at, run, strnlen(run, 16), &bad);
+	at = json_quoted(at, run, strnlen(run, 16), &bad);
 	at = json_literal(at, ",\"worker\":");
 	at = json_number(at, worker);
 	at = json_literal(at, ",\"seq\":");

@@ -25,7 +25,7 @@ static void check_string(const char *bytes, size_t count, const char *expected, 
 	memset(padded, '"', sizeof(padded));
 	memcpy(padded, bytes, count);
 	end = json_padded(text, padded, count, &bad);
-	plain_end = json_string(plain, bytes, count, &plain_bad);
+	plain_end = json_quoted(plain, bytes, count, &plain_bad);
 	*end = *plain_end = 0;
 	assert_string_equal(text, expected);
 	assert_string_equal(plain, expected);
