@@ -16,7 +16,14 @@
 
 #include "control/bench/statistics.h"
 
-enum { RESULT_SCHEMA = 1, RESULT_NAME_BYTES = 96, RESULT_ERROR_BYTES = 512 };
+enum {
+	RESULT_SCHEMA = 1,
+	RESULT_NAME_BYTES = 96,
+	RESULT_ERROR_BYTES = 512,
+	/* What a file may have at most. */
+	RESULT_FIGURES_MAX = 10000,
+	RESULT_CONDITIONS_MAX = 1000,
+};
 
 struct figure {
 	char cell[RESULT_NAME_BYTES]; /* "af_xdp/64/500000": its parts are joined by / */
@@ -57,9 +64,11 @@ void result_condition(struct result *r, const char *section, const char *name, c
  * version and git revision of weir, versions of the programs that take part. */
 void result_machine(struct result *r);
 
+/* result_note - one that is there already is not told twice. */
 void result_note(struct result *r, const char *sentence);
 
-/* result_add - one more sample of a figure, which is made if it is new. */
+/* result_add - one more sample of a figure, which is made if it is new. Infinite is NaN. Names have
+ * to be shorter than RESULT_NAME_BYTES. */
 void result_add(struct result *r, const char *cell, const char *name, const char *unit,
 		enum better better, double value);
 
@@ -70,8 +79,9 @@ const struct figure *result_find(const struct result *r, const char *cell, const
  * Returns: 0; -errno, with the cause and remedy in err. */
 int result_write(const struct result *r, const char *dir, char err[RESULT_ERROR_BYTES]);
 
-/* result_read - a result.json, or a directory that has one. Returns: 0 and *ret; -errno; -EINVAL:
- * no result, or of a schema that this weir does not know. */
+/* result_read - a result.json, or a directory that has one. Keys that this weir does not know are
+ * passed over. Returns: 0 and *ret; -errno; -EFBIG: beyond 256 MiB; -EINVAL: no result, or of a
+ * schema that this weir does not know. err has the cause and remedy. */
 int result_read(const char *path, struct result **ret, char err[RESULT_ERROR_BYTES]);
 
 #endif
