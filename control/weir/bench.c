@@ -10,7 +10,6 @@
 
 static const struct command benches[] = {
 	{ "load", "an open-loop HTTP client: latency from when a request was due", bench_load },
-	{ "micro", "parts of weir one by one: time, cycles and allocations per operation", bench_micro },
 };
 
 enum { BENCHES = sizeof(benches) / sizeof(benches[0]) };
