@@ -18,11 +18,11 @@
 /* Pixels. */
 enum {
 	PANEL_WIDE = 700,
-	PANEL_HIGH = 350,
+	PANEL_HIGH = 390,
 	PANEL_LEFT = 105, /* numbers and the label of the axis */
 	PANEL_RIGHT = 30,
-	PANEL_TOP = 44,
-	PANEL_BOTTOM = 72,
+	PANEL_TOP = 58,
+	PANEL_BOTTOM = 82,
 	BAR_HIGH = 34,
 	BAR_NAME_MAX = 400,
 	TITLE_HIGH = 50,
@@ -35,9 +35,9 @@ enum {
 
 enum { COLOURS = 8, DASHES = 5, POINTS = 12, POINTS_SHOWN = 12, BLOCK_COLUMNS = 4, TEXT_MAX = 400 };
 
-/* Okabe and Ito; yellow last, because it is faint on white. */
+/* Okabe and Ito, with a grey for their yellow, which is faint on white. */
 static const char *const palette[COLOURS] = {
-	"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#f0e442",
+	"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#808080",
 };
 /* Open and filled shapes of gnuplot that differ most. */
 static const int point_type[POINTS] = { 7, 5, 9, 13, 11, 6, 4, 8, 12, 10, 2, 1 };
@@ -162,7 +162,7 @@ static int legend_high(const struct sheet *s)
 {
 	if (s->entries == 0)
 		return 0;
-	return (int)((s->entries + s->entry_columns - 1) / s->entry_columns) * KEY_HIGH + EDGE;
+	return (int)((s->entries + s->entry_columns - 1) / s->entry_columns) * KEY_HIGH + 2 * EDGE;
 }
 
 /* ---- styles ---- */

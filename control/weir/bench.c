@@ -10,6 +10,7 @@
 
 static const struct command benches[] = {
 	{ "load", "an open-loop HTTP client: latency from when a request was due", bench_load },
+	{ "plot", "stats logs, weir's and the Go tapper's, as one picture", bench_plot },
 };
 
 enum { BENCHES = sizeof(benches) / sizeof(benches[0]) };

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/bench/bench.h"
 #include "control/weir/command.h"
 #include "control/weir/suggest.h"
 
@@ -18,6 +19,7 @@ static const struct command commands[] = {
 	{ "ctl", "ask a capture that is running, or end it", command_ctl },
 	{ "dissectors", "the protocols that weir reads, and their fields", command_dissectors },
 	{ "lab", "a client, a server and a tap on this machine, to try things on", command_lab },
+	{ "plot", "stats logs, weir's and the Go tapper's, as one picture", bench_plot },
 	{ "send", "frames onto an interface, for tests and benchmarks", command_send },
 };
 

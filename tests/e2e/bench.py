@@ -5,16 +5,20 @@ that stalls); does what fails a promise fail the benchmark; is nothing left
 behind, also after a signal.
 """
 import contextlib
+import gzip
 import http.server
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import threading
 import time
 
+import packets
 import support
-from support import check, check_equal, test, test_alone, weir_path
+from support import Skip, check, check_equal, test, test_alone, weir_path
 
 
 def bench(*words, **more):
@@ -134,3 +138,185 @@ def load_refuses_what_it_cannot_do():
     ran = bench("load", url, "--duration", "1s")
     check_equal(ran.returncode, support.SOURCE, "status where nobody listens")
     check("Connection refused" in ran.stderr, "said %r" % ran.stderr)
+
+
+# ---------------------------------------------------------------- plot
+
+
+STAMPED = "[2022-05-08T16:%02d:%06.3f+0300] INFO  \u25b6 %s \u25b6 [1 main.go:1 main]\n"
+COUNTS = ('app stats - {"processedBytes":%d,"packetsCount":%d,"tcpPacketsCount":%d,"ignoredPacketsCount":%d,'
+          '"reassembledTcpPayloadsCount":66893,"tlsConnectionsCount":0,"matchedPairs":%d,"droppedTcpStreams":%d,'
+          '"liveTcpStreams":%d,"ignoredLastAckCount":0,"throttledPackets":%d}')
+OLD_COUNTS = ('stats - {"processedBytes":%d,"packetsCount":%d,"tcpPacketsCount":%d,"reassembledTcpPayloadsCount":66893,'
+              '"tlsConnectionsCount":0,"matchedPairs":%d}')
+
+
+def at(second, text):
+    return STAMPED % (second // 60, second % 60, text)
+
+
+def tapper_log(seed, lines=5, period=10, old=False):
+    """A log as the Go tapper writes it: numbers that differ with the seed."""
+    text, dropped = at(0, "Starting tapper"), 0
+    for k in range(1, lines + 1):
+        n = 100000 + 7919 * seed + 104729 * k % 5000
+        dropped += seed * k % 7
+        heap = "mem: %d" % (n * 200) if old else "heap-alloc: %d, heap-idle: 5341184, heap-objects: 182233" % (n * 200)
+        text += at(period * k, "%s, goroutines: %d, cpu: %.6f, cores: 16/8, rss: %.6f" % (
+            heap, 20 + seed, 10.5 * seed + k / 3, n * 800))
+        if old:
+            text += at(period * k, OLD_COUNTS % (n * 900, n, n, n // 7))
+            continue
+        text += at(period * k, COUNTS % (n * 900, n, n, seed, n // 7, k, seed, seed * k))
+        text += at(period * k, "assembler-stats: pageCache: 0\nfree: 1, packet-source-stats: [host-lo: rec: %d dropped: %d]" %
+                   (n, dropped))
+    return text
+
+
+def numbers_by_expression(text, period):
+    """What the tapper's own script takes out of a log, line by line; counts by the length of an interval."""
+    number = r": ?(\d+(\.\d+)?)"
+    found = {}
+
+    def take(line, name, series, scale):
+        match = re.search(name + number, line)
+        if match:
+            found.setdefault(series, []).append(float(match[1]) * scale)
+
+    for line in text.splitlines():
+        take(line, "cpu", "cpu", 1)
+        take(line, "rss", "rss", 1 / 1048576)
+        take(line, "(?:heap-alloc|mem)", "heap", 1 / 1048576)
+        take(line, "goroutines", "goroutines", 1)
+        take(line, '"matchedPairs"', "matchedCount", 1 / period)
+        take(line, '"liveTcpStreams"', "liveStreamsCount", 1)
+        take(line, '"processedBytes"', "processedBytes", 1 / 1048576 / period)
+        packets = re.search('"packetsCount"' + number, line)
+        ignored = re.search('"ignoredPacketsCount"' + number, line)
+        if packets:
+            found.setdefault("packetsCount", []).append(
+                (float(packets[1]) - float(ignored[1] if ignored else 0)) / period)
+    return found
+
+
+def samples(path):
+    """The table of weir plot: {log: {series: [(seconds, value)]}}, without what was not told."""
+    found = {}
+    with open(path) as f:
+        check_equal(next(f), "log\tseries\tunit\tseconds\tvalue\n", "first line of the table")
+        for line in f:
+            log, series, _, seconds, value = line.rstrip("\n").split("\t")
+            if value not in ("nan", "-nan"):
+                found.setdefault(log, {}).setdefault(series, []).append((float(seconds), float(value)))
+    return found
+
+
+def plot(*words, **more):
+    return subprocess.run([weir_path(), "plot", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=support.patience(60), **more)
+
+
+def need_gnuplot():
+    if shutil.which("gnuplot") is None:
+        raise Skip("no gnuplot (package gnuplot-nox)")
+
+
+@test
+def every_number_of_a_log_is_in_the_plot():
+    need_gnuplot()
+    with support.Folder() as folder:
+        logs = {"01_old_0.log": tapper_log(1, old=True), "01_old_1.log": tapper_log(2, old=True),
+                "7_new.log": tapper_log(3, period=4), "other.txt": tapper_log(4)}
+        paths = [folder.file(name, text.encode()) for name, text in logs.items()]
+        run = plot(*paths, "--output", folder.path + "/graph.png", "--table", folder.path + "/table")
+        check_equal((run.returncode, run.stderr), (support.DONE, ""), "status and complaints")
+        table = samples(folder.path + "/table")
+        check_equal(sorted(table), sorted(logs), "logs in the table")
+        for name, text in logs.items():
+            period = 4 if name == "7_new.log" else 10
+            wanted = numbers_by_expression(text, period)
+            check(len(wanted) >= 7, "the expressions find too little in %s" % name)
+            for series, values in wanted.items():
+                found = table[name][series]
+                check_equal([round(x) for x, _ in found], [period * k for k in range(1, 6)], "times of %s in %s" % (series, name))
+                check(all(abs(v - w) <= 1e-6 * abs(w) for (_, v), w in zip(found, values)),
+                      "%s in %s: %r, wanted %r" % (series, name, found, values))
+        dropped = [3 * k % 7 / 4 for k in range(1, 6)]
+        check_equal([v for _, v in table["7_new.log"]["packets dropped by sources"]], dropped, "packets dropped a second")
+        with open(folder.path + "/graph.svg") as f:
+            svg = f.read()
+        for word in ("01_old (2 runs)", "7_new", "other.txt", "packetsCount", "% of one core", "packets/s", "MiB",
+                     "time since the log began (s)", "packets dropped by sources"):
+            check(">%s<" % word in svg, "%s is not written in the picture" % word)
+        with open(folder.path + "/graph.html") as f:
+            page = f.read()
+        check(svg in page, "the picture is not in the page")
+        check(not re.search(r"""(src|href)=["']?(?!#)\w""", page), "the page refers to something outside")
+        with open(folder.path + "/graph.png", "rb") as f:
+            check(f.read(8) == b"\x89PNG\r\n\x1a\n", "graph.png is no PNG")
+
+
+@test
+def weirs_own_lines_are_plotted_with_what_was_counted():
+    with support.Folder() as folder:
+        capture = folder.file("a.pcap", packets.capture(packets.conversation(20, 100)))
+        run = support.weir("read", capture, "--stats-interval", "20ms", "--output", "/dev/null").check_status(support.DONE)
+        log = folder.file("a.log", run.stderr.encode())
+        run = plot(log, "--output", folder.path + "/graph", "--table", folder.path + "/table")
+        if shutil.which("gnuplot") is not None:
+            check_equal(run.returncode, support.DONE, "status (%s)" % run.stderr)
+        with open(folder.path + "/graph.html") as f:
+            row = re.search("a.log(.*)", f.read())[1].split("<td>")
+        check_equal(row[7].strip(), "2000", "pairs in the page")
+        check_equal(row[8].strip(), "0", "packets dropped in the page")
+
+
+@test
+def a_bad_log_is_named_and_the_others_are_drawn():
+    need_gnuplot()
+    with support.Folder() as folder:
+        good = tapper_log(1)
+        lines = good.splitlines(keepends=True)
+        bad = {
+            "empty.log": ("", "has no stats lines"),
+            "words.log": ("hello\n" * 100, "has no stats lines"),
+            "noise.log": ("\0\1\2" * 9999, "is no text"),
+            "cut.log": (good[:good.rindex('"liveTcp')], "stats line"),
+            "back.log": ("".join(lines[:8]) + good, "its clock goes back, 1 times"),
+            "unstamped.log": (COUNTS % (1, 2, 3, 4, 5, 6, 7, 8), "no time stamp"),
+        }
+        paths = [folder.file(name, text.encode()) for name, (text, _) in bad.items()]
+        paths.append(folder.file("packed.log", gzip.compress(good.encode())))
+        paths.append(folder.file("<i>`touch x`'.log", good.encode()))
+        run = plot(*paths, "--output", folder.path + "/graph", cwd=folder.path)
+        check_equal(run.returncode, support.DAMAGED, "status (%s)" % run.stderr)
+        said = dict(re.findall(r"^weir plot: .*/(\w+\.log): (.*)$", run.stderr, re.M))
+        for name, (_, words) in bad.items():
+            check(words in said.get(name, ""), "of %s it is said: %r" % (name, said.get(name)))
+        check("compressed" in said["packed.log"], "of packed.log it is said: %r" % said["packed.log"])
+        check(not os.path.exists(folder.path + "/x"), "the name of a log was taken for a command")
+        check(os.path.getsize(folder.path + "/graph.png") > 10000, "the good logs are not drawn")
+        with open(folder.path + "/graph.html") as f:
+            page = f.read()
+        check("<i>" not in page and "&lt;i&gt;" in page, "the name of a log is taken for HTML")
+
+        run = plot(paths[0], folder.path, folder.path + "/missing.log", "--output", folder.path + "/none")
+        check_equal(run.returncode, support.SOURCE, "status of what cannot be read")
+        for words in ("missing.log: No such file", "Is a directory", "there is nothing to draw"):
+            check(words in run.stderr, "%s is not in: %s" % (words, run.stderr))
+        check(not os.path.exists(folder.path + "/none.html"), "a page of nothing was written")
+        run = plot(paths[-1], "--output", folder.path + "/missing/graph")
+        check_equal(run.returncode, support.OUTPUT, "status of a folder that is not there")
+        check_equal(plot().returncode, support.USAGE, "status without a log")
+
+
+@test
+def without_gnuplot_the_page_has_the_table():
+    with support.Folder() as folder:
+        log = folder.file("01_a.log", tapper_log(1).encode())
+        run = plot(log, "--output", folder.path + "/graph", env=dict(support.environment(), PATH=folder.path))
+        check_equal(run.returncode, support.OUTPUT, "status")
+        check("gnuplot-nox" in run.stderr, "the package is not named: %s" % run.stderr)
+        with open(folder.path + "/graph.html") as f:
+            page = f.read()
+        check("gnuplot-nox" in page and "01_a.log" in page, "the page lacks the table or the reason")
