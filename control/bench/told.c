@@ -37,6 +37,7 @@ void told_nothing(struct trial_outcome *ret)
 		.requests = NAN,
 		.failed = NAN,
 		.due = NAN,
+		.load_s = NAN,
 		.matched = NAN,
 		.matched_s = NAN,
 		.client = no_times,
@@ -210,6 +211,7 @@ int told_load(const char *json, struct trial_outcome *ret)
 	ret->requests = answered;
 	ret->failed = number(root, "failed") + number(root, "bad_status");
 	ret->due = number(root, "due");
+	ret->load_s = number(root, "seconds");
 	ret->rate = number(root, "rate");
 	take_times(json_object_get(root, "latency_ns"), answered, &ret->client);
 	take_times(json_object_get(root, "service_ns"), answered, &ret->service);

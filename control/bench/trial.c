@@ -674,6 +674,7 @@ void trial_result(const struct trial_outcome *o, const char *cell, struct result
 	add(r, cell, "requests", "requests", BETTER_HIGHER, o->requests);
 	add(r, cell, "failed", "requests", BETTER_LOWER, o->failed);
 	add(r, cell, "due", "requests", BETTER_NEITHER, o->due);
+	add(r, cell, "load_seconds", "s", BETTER_NEITHER, o->load_s);
 	add(r, cell, "matched", "pairs/s", BETTER_HIGHER, o->matched / o->matched_s);
 	add_times(r, cell, "latency", &o->client);
 	add_times(r, cell, "service", &o->service);

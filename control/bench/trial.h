@@ -140,6 +140,7 @@ struct trial_outcome {
 	double pairs, requests;     /* matched by the receiver; answered, as the client counted */
 	double failed;              /* requests without a good answer */
 	double due;                 /* requests asked for by the plan; LOAD_HTTP only */
+	double load_s;              /* in which they were due */
 	double matched;             /* pairs of the measured time */
 	double matched_s;           /* which began and ended with a look at the capture */
 	struct trial_times client;  /* latency: from due with LOAD_HTTP, from sent with wrk, hey */
@@ -181,7 +182,7 @@ int trial_run(struct place *p, const struct trial_load *load, const struct trial
  *     pairs requests failed due
  *     matched                                              pairs/s, in the measured time
  *     growth                                               bytes, of memory in the measured time
- *     seconds                                              measured
+ *     seconds load_seconds                                 measured; by the load, of `due`
  *     latency.p50 … latency.p9999                          ns; of the client
  *     delay.p50 … delay.p9999                              ns; from packet to pair
  *     heartbeat                                            %

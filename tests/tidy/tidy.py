@@ -20,6 +20,7 @@ COLUMNS, TAB = 100, 8
 
 # Sources without a file of unit tests, and where they are tested instead.
 TESTED_ELSEWHERE = {
+    "control/bench/gates.c": "joins parts that have their tests; tests/e2e/bench.py",
     "control/bench/load_command.c": "options to one call; tests/e2e/bench.py",
     "control/bench/plot_logs.c": "a picture and a page from logs; tests/e2e/bench.py",
     "control/daemon/main.c": "set-up only; every end-to-end run passes through it",
