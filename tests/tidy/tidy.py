@@ -31,6 +31,19 @@ TESTED_ELSEWHERE = {
     "control/weir/lab.c": "options and words; tests/e2e/lab.py",
     "control/weir/main.c": "the table of commands; tests/e2e/cli.py",
     "control/weir/send.c": "options to one call; tests/e2e/send.py",
+    "control/bench/micro/counting.c": "test_measure.c: every kind of allocation, to the last one",
+    "control/bench/micro/main.c": "tests/e2e/bench.py runs every benchmark",
+    "control/bench/micro/decode.c": "compares what it did with the ledger; tests/e2e/bench.py",
+    "control/bench/micro/dissect.c": "the same",
+    "control/bench/micro/emit.c": "the same",
+    "control/bench/micro/flow.c": "the same",
+    "control/bench/micro/hash.c": "the same",
+    "control/bench/micro/identify.c": "the same",
+    "control/bench/micro/jsonl.c": "the same",
+    "control/bench/micro/pair.c": "the same",
+    "control/bench/micro/pipeline.c": "the same",
+    "control/bench/micro/reassembly.c": "the same",
+    "control/bench/micro/ring.c": "the same",
     "control/weir/read.c": "joins parts that have their tests; tests/e2e/cli.py and lifecycle.py",
     "dataplane/main.c": "set-up only; every end-to-end run passes through it",
     "control/weir/dissectors.c": "prints the registry; tests/e2e/cli.py",
@@ -65,6 +78,8 @@ MAY_INCLUDE = {
     "dataplane": ("dataplane/", "dissectors/"),
     "dissectors": (SHM + "words.h", BASE + "compiler.h", BASE + "ballast.h"),  # the closed lists of the record: a header of names and nothing else
     "control": ("control/", SHM, BASE, LEDGER, "dissectors/registry.h"),
+    # A program of its own, which measures parts of both processes.
+    "control/bench/micro": ("control/", "dataplane/", "dissectors/"),
     "bpf": ("bpf/",),
 }
 INCLUDE_EXCEPTIONS = {
