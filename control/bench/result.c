@@ -1,7 +1,6 @@
 #include "control/bench/result.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
@@ -9,8 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "control/bench/beside.h"
 #include "dataplane/base/ensure.h"
 
 enum {
@@ -46,6 +45,26 @@ static char *copied(const char *text)
 
 	ENSURE(copy != NULL);
 	return copy;
+}
+
+/* plain - text that JSON and pages can have: UTF-8 without control characters. Others' programs say
+ * what they like. */
+static void plain(char *text)
+{
+	json_t *valid = json_string(text);
+
+	for (char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f ||
+		    (valid == NULL && (unsigned char)*c >= 0x80))
+			*c = '?';
+	json_decref(valid);
+}
+
+/* put_plain - as much of it as there is room for. */
+static void put_plain(char *ret, size_t room, const char *text)
+{
+	(void)snprintf(ret, room, "%s", text);
+	plain(ret);
 }
 
 static struct result *made(void)
@@ -90,6 +109,7 @@ void result_free(struct result *r)
 static struct condition *condition_of(struct result *r, const char *section, const char *name)
 {
 	struct condition *c;
+	size_t at;
 
 	ENSURE(strlen(section) < sizeof(c->section) && strlen(name) < sizeof(c->name));
 	for (size_t i = 0; i < r->conditions; i++)
@@ -97,10 +117,15 @@ static struct condition *condition_of(struct result *r, const char *section, con
 		    strcmp(r->condition[i].name, name) == 0)
 			return &r->condition[i];
 	r->condition = grown(r->condition, r->conditions, sizeof(*r->condition));
-	c = &r->condition[r->conditions++];
+	for (at = r->conditions; at > 0; at--) /* behind the last of its section */
+		if (strcmp(r->condition[at - 1].section, section) == 0)
+			break;
+	at = at > 0 ? at : r->conditions;
+	c = &r->condition[at];
+	memmove(c + 1, c, (r->conditions++ - at) * sizeof(*c));
 	memset(c, 0, sizeof(*c));
-	(void)snprintf(c->section, sizeof(c->section), "%s", section);
-	(void)snprintf(c->name, sizeof(c->name), "%s", name);
+	put_plain(c->section, sizeof(c->section), section);
+	put_plain(c->name, sizeof(c->name), name);
 	return c;
 }
 
@@ -114,15 +139,21 @@ void result_condition(struct result *r, const char *section, const char *name, c
 	va_start(list, format);
 	ENSURE(vasprintf(&c->value, format, list) >= 0);
 	va_end(list);
+	plain(c->value);
 }
 
 void result_note(struct result *r, const char *sentence)
 {
+	char *note = copied(sentence);
+
+	plain(note);
 	for (size_t i = 0; i < r->notes; i++)
-		if (strcmp(r->note[i], sentence) == 0)
+		if (strcmp(r->note[i], note) == 0) {
+			free(note);
 			return;
+		}
 	r->note = grown(r->note, r->notes, sizeof(*r->note));
-	r->note[r->notes++] = copied(sentence);
+	r->note[r->notes++] = note;
 }
 
 static struct figure *figure_new(struct result *r, const char *cell, const char *name,
@@ -133,9 +164,9 @@ static struct figure *figure_new(struct result *r, const char *cell, const char 
 	r->figure = grown(r->figure, r->figures, sizeof(*r->figure));
 	f = &r->figure[r->figures++];
 	memset(f, 0, sizeof(*f));
-	(void)snprintf(f->cell, sizeof(f->cell), "%s", cell);
-	(void)snprintf(f->name, sizeof(f->name), "%s", name);
-	(void)snprintf(f->unit, sizeof(f->unit), "%s", unit);
+	put_plain(f->cell, sizeof(f->cell), cell);
+	put_plain(f->name, sizeof(f->name), name);
+	put_plain(f->unit, sizeof(f->unit), unit);
 	f->better = better;
 	return f;
 }
@@ -180,20 +211,11 @@ static json_t *number(double value)
 	return json_real(value);
 }
 
-/* text - what somebody else's program told us need not be UTF-8, and JSON is nothing else. */
 static json_t *text(const char *value)
 {
 	json_t *made_text = json_string(value);
-	char *plain;
 
-	if (made_text != NULL)
-		return made_text;
-	plain = copied(value);
-	for (char *c = plain; *c != '\0'; c++)
-		if ((unsigned char)*c >= 0x80)
-			*c = '?';
-	made_text = json_string(plain);
-	free(plain);
+	ENSURE(made_text != NULL);
 	return made_text;
 }
 
@@ -265,45 +287,20 @@ static int refuse_write(const char *path, int code, char err[RESULT_ERROR_BYTES]
 	return code;
 }
 
-/* write_all - into a new file beside, which becomes `path` once it is whole. */
-static int write_all(const char *path, const json_t *all)
-{
-	char beside[PATH_BYTES + 16];
-	int fd, code = 0;
-	FILE *f;
-
-	(void)snprintf(beside, sizeof(beside), "%s.XXXXXX", path);
-	fd = mkostemp(beside, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	f = fdopen(fd, "w");
-	ENSURE(f != NULL);
-	if (fchmod(fd, 0644) < 0)
-		code = -errno;
-	if (code == 0 && (json_dumpf(all, f, JSON_INDENT(1)) < 0 || fputc('\n', f) == EOF))
-		code = errno != 0 ? -errno : -EIO;
-	if (fclose(f) != 0 && code == 0)
-		code = -errno;
-	if (code == 0 && rename(beside, path) < 0)
-		code = -errno;
-	if (code < 0)
-		(void)unlink(beside);
-	return code;
-}
-
 int result_write(const struct result *r, const char *dir, char err[RESULT_ERROR_BYTES])
 {
-	char path[PATH_BYTES];
+	struct beside b;
+	int code = beside_open(dir, file_name, &b);
 	json_t *all;
-	int code;
 
-	if (snprintf(path, sizeof(path), "%s/%s", dir, file_name) >= (int)sizeof(path))
-		return refuse_write(dir, -ENAMETOOLONG, err);
+	if (code < 0)
+		return refuse_write(b.path, code, err);
 	all = result_made(r);
-	errno = 0;
-	code = write_all(path, all);
+	if (json_dumpf(all, b.file, JSON_INDENT(1)) == 0)
+		(void)fputc('\n', b.file); /* what fails is seen by beside_close() */
 	json_decref(all);
-	return code < 0 ? refuse_write(path, code, err) : 0;
+	code = beside_close(&b);
+	return code < 0 ? refuse_write(b.path, code, err) : 0;
 }
 
 /* ---- reading ---- */

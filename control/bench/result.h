@@ -4,6 +4,8 @@
  * A figure is one number of one cell, with every raw sample in the order of the runs; medians and
  * intervals are computed by whoever shows them, never stored instead.
  *
+ * Text is UTF-8 without control characters; what is none is replaced by `?` as it is added.
+ *
  * Memory: grows with what is added; one that cannot be had ends the program, which is a benchmark.
  * Threads: one at a time.
  */
@@ -55,7 +57,8 @@ struct result {
 struct result *result_new(const char *what);
 void result_free(struct result *r);
 
-/* condition - of this name replaces one of the same section and name. printf's format. */
+/* condition - of this name replaces one of the same section and name; a section's stand together, in
+ * the order in which they came. printf's format. */
 void result_condition(struct result *r, const char *section, const char *name, const char *format,
 		      ...) __attribute__((format(printf, 4, 5)));
 

@@ -97,6 +97,53 @@ static void put_value(struct result *r, const char *name, const char *path, cons
 
 /* ---- the machine ---- */
 
+/* put_boot - what was chosen at boot and changes figures. The rest is nobody's business. */
+static void put_boot(struct result *r)
+{
+	static const char *const kinds[] = {
+		"mitigations=",
+		"isolcpus=",
+		"nohz",
+		"rcu_nocbs",
+		"hugepages",
+		"hugepagesz=",
+		"default_huge",
+		"iommu",
+		"intel_iommu",
+		"amd_iommu",
+		"tsc=",
+		"clocksource=",
+		"idle=",
+		"nosmt",
+		"intel_pstate",
+		"amd_pstate",
+		"preempt=",
+		"irqaffinity=",
+		"processor.",
+		"intel_idle",
+		"pti=",
+		"spec",
+		"transparent_hugepage=",
+	};
+	char all[TEXT_BYTES], kept[TEXT_BYTES] = "", *rest = all;
+	const char *word;
+
+	if (!read_text("/proc/cmdline", all, sizeof(all))) {
+		result_condition(r, "machine", "boot parameters", "%s", unreadable);
+		return;
+	}
+	while ((word = strsep(&rest, " ")) != NULL)
+		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+			if (strncmp(word, kinds[i], strlen(kinds[i])) == 0) {
+				size_t used = strlen(kept);
+
+				(void)snprintf(kept + used, sizeof(kept) - used, "%s%s",
+					       used > 0 ? " " : "", word);
+				break;
+			}
+	result_condition(r, "machine", "boot parameters", "%s", kept[0] != '\0' ? kept : none);
+}
+
 static void put_kernel(struct result *r)
 {
 	struct utsname u;
@@ -106,7 +153,7 @@ static void put_kernel(struct result *r)
 	result_condition(r, "machine", "kernel", "%s %s %s", u.sysname, u.release, u.machine);
 	result_condition(r, "machine", "kernel build", "%s", u.version);
 	put_value(r, "distribution", "/etc/os-release", "PRETTY_NAME");
-	put_file(r, "boot parameters", "/proc/cmdline");
+	put_boot(r);
 }
 
 static void put_cores(struct result *r)
