@@ -5,118 +5,12 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/bench/beside.h"
+#include "control/bench/grid.h"
 #include "control/bench/shown.h"
-#include "dataplane/base/ensure.h"
-
-/* ---- a grid of texts ---- */
-
-struct grid {
-	char **text; /* row by row */
-	size_t columns, count, room;
-};
-
-static void grid_put(struct grid *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void grid_put(struct grid *g, const char *format, ...)
-{
-	va_list list;
-
-	if (g->count == g->room) {
-		g->room = g->room == 0 ? 64 : 2 * g->room;
-		g->text = reallocarray(g->text, g->room, sizeof(*g->text));
-		ENSURE(g->text != NULL);
-	}
-	va_start(list, format);
-	ENSURE(vasprintf(&g->text[g->count++], format, list) >= 0);
-	va_end(list);
-}
-
-/* columns_of - characters, not bytes: letters of any script count as one. */
-static size_t columns_of(const char *text)
-{
-	size_t count = 0;
-
-	for (; *text != '\0'; text++)
-		count += ((unsigned char)*text & 0xc0) != 0x80;
-	return count;
-}
-
-static size_t widest(const struct grid *g, size_t column)
-{
-	size_t found = 0;
-
-	for (size_t i = column; i < g->count; i += g->columns)
-		found = columns_of(g->text[i]) > found ? columns_of(g->text[i]) : found;
-	return found;
-}
-
-/* put_markdown - a | in a text would end its column. */
-static void put_markdown(FILE *to, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		if (strchr("|\\<*_`", *text) != NULL)
-			fputc('\\', to);
-		fputc(*text, to);
-	}
-}
-
-static void write_markdown(const struct grid *g, bool words, FILE *to)
-{
-	for (size_t i = 0; i < g->count; i++) {
-		size_t column = i % g->columns;
-
-		fputs(column == 0 ? "| " : " ", to);
-		put_markdown(to, g->text[i]);
-		fputs(column + 1 == g->columns ? " |\n" : " |", to);
-		if (i + 1 == g->columns)
-			for (size_t c = 0; c < g->columns; c++)
-				fprintf(to, "|%s%s", c == 0 || words ? "---" : "--:",
-					c + 1 == g->columns ? "|\n" : "");
-	}
-}
-
-/* write_plain - the first column to the left, numbers to the right, no blanks at a line's end. */
-static void write_plain(const struct grid *g, bool words, FILE *to)
-{
-	size_t blanks = 0;
-
-	for (size_t i = 0; i < g->count; i++) {
-		size_t column = i % g->columns, wide = columns_of(g->text[i]);
-		size_t gap = widest(g, column) - wide;
-		bool left = column == 0 || words;
-
-		blanks += left ? 0 : gap;
-		if (wide > 0) {
-			fprintf(to, "%*s%s", (int)blanks, "", g->text[i]);
-			blanks = 0;
-		}
-		blanks += 3 + (left ? gap : 0);
-		if (column + 1 == g->columns) {
-			fputc('\n', to);
-			blanks = 0;
-		}
-	}
-}
-
-static void grid_write(const struct grid *g, enum report_style style, bool words, FILE *to)
-{
-	if (style == REPORT_MARKDOWN)
-		write_markdown(g, words, to);
-	else
-		write_plain(g, words, to);
-}
-
-static void grid_free(struct grid *g)
-{
-	for (size_t i = 0; i < g->count; i++)
-		free(g->text[i]);
-	free(g->text);
-}
 
 /* ---- tables ---- */
 
@@ -171,7 +65,7 @@ static void fill_row(struct grid *g, const struct result *r, const struct report
 static void put_table(const struct result *r, const struct report_table *t, enum report_style style,
 		      FILE *to)
 {
-	struct grid g = { .columns = 1 + t->columns * (t->reference != NULL ? 2 : 1) };
+	struct grid g = { .columns = 1 + t->columns * (t->reference != NULL ? 2 : 1), .left = 1 };
 	char noise[SHOWN_BYTES];
 	const char **cell;
 	size_t cells = shown_cells(r, t, &cell);
@@ -189,24 +83,24 @@ static void put_table(const struct result *r, const struct report_table *t, enum
 	}
 	for (size_t i = 0; i < cells; i++)
 		fill_row(&g, r, t, cell[i]);
-	grid_write(&g, style, false, to);
+	grid_write(&g, style, to);
 	fputs("\n", to);
-	grid_free(&g);
+	grid_fini(&g);
 	free(cell);
 }
 
 static void put_words(const struct report_words *w, enum report_style style, FILE *to)
 {
-	struct grid g = { .columns = w->columns };
+	struct grid g = { .columns = w->columns, .left = UINT64_MAX };
 
 	put_title(w->title, w->about, style, to);
 	for (size_t c = 0; c < w->columns; c++)
 		grid_put(&g, "%s", w->head[c]);
 	for (size_t i = 0; i < w->rows * w->columns; i++)
 		grid_put(&g, "%s", w->text[i] != NULL ? w->text[i] : "");
-	grid_write(&g, style, true, to);
+	grid_write(&g, style, to);
 	fputs("\n", to);
-	grid_free(&g);
+	grid_fini(&g);
 }
 
 void report_text(const struct result *r, const struct report *layout, enum report_style style,

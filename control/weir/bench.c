@@ -9,6 +9,7 @@
 #include "control/weir/suggest.h"
 
 static const struct command benches[] = {
+	{ "compare", "is one result better or worse than another, figure by figure?", bench_compare },
 	{ "load", "an open-loop HTTP client: latency from when a request was due", bench_load },
 	{ "plot", "stats logs, weir's and the Go tapper's, as one picture", bench_plot },
 };
