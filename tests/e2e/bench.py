@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -320,3 +321,93 @@ def without_gnuplot_the_page_has_the_table():
         with open(folder.path + "/graph.html") as f:
             page = f.read()
         check("gnuplot-nox" in page and "01_a.log" in page, "the page lacks the table or the reason")
+
+
+# ---------------------------------------------------------------- micro
+
+# What a program that is not weir-bench-micro says, to see what weir bench micro makes of it.
+FIGURES = "operations=640 ns=%s cycles=90 cycles_by=tsc instructions=nan allocations=%s allocated_bytes=%s system_calls=nan yield=0"
+
+
+@contextlib.contextmanager
+def instead_of_micro(script):
+    """A folder for WEIR_LIBEXECDIR in which weir-bench-micro is this script: it lists what it likes and answers to "$1"."""
+    with tempfile.TemporaryDirectory(prefix="weir-e2e-") as folder:
+        path = os.path.join(folder, "weir-bench-micro")
+        with open(path, "w") as f:
+            f.write("#!/bin/sh\n" + script)
+        os.chmod(path, 0o755)
+        yield dict(os.environ, WEIR_LIBEXECDIR=folder), os.path.join(folder, "result")
+
+
+def figures(folder, cell):
+    with open(os.path.join(folder, "result.json")) as f:
+        result = json.load(f)
+    return {figure["name"]: figure["samples"] for figure in result["figures"] if figure["cell"] == cell}
+
+
+@test_alone
+def every_small_benchmark_does_its_work_and_those_that_must_not_allocate_do_not():
+    with tempfile.TemporaryDirectory(prefix="weir-e2e-") as folder:
+        out = os.path.join(folder, "out")
+        listed = bench("micro", "--list").stdout.splitlines()
+        ran = bench("micro", "--quick", "--runs", 1, "--output-dir", out, timeout=120)
+        check_equal(ran.returncode, support.DONE, "status (%s)" % ran.stderr.strip())
+        for line in listed:
+            found = figures(out, line.split()[0])
+            check(found["time"][0] > 0 and found["cycles"][0] > 0, "%s took no time" % line)
+            if "without an allocation" in line:
+                check_equal((found["allocations"], found["allocated"]), ([0], [0]), line)
+        check_equal(figures(out, "reassembly/shuffled")["allocations"], [0.5], "allocations of a segment, half of which are held")
+        check(len(listed) >= 20, "there are only %d benchmarks" % len(listed))
+        for name in ("report.html", "system_info.txt"):
+            check(os.path.getsize(os.path.join(out, name)) > 0, name + " is empty")
+        return "%d benchmarks" % len(listed)
+
+
+@test
+def an_allocation_where_there_must_be_none_fails_and_elsewhere_it_does_not():
+    for frugal, allocations, size, status in (("frugal", "0.001", "0.05", support.ANSWER_IS_NO), ("frugal", "0", "8", support.ANSWER_IS_NO),
+                                              ("-", "3", "100", support.DONE)):
+        script = 'if [ $# = 0 ]; then printf "toy/one\\tpacket\\t%s\\ta toy\\n"; else echo "%s"; fi\n' % (
+            frugal, FIGURES % ("40", allocations, size))
+        with instead_of_micro(script) as (environment, out):
+            ran = bench("micro", "--runs", 1, "--output-dir", out, env=environment)
+            check_equal(ran.returncode, status, "status of %s allocations (%s)" % (allocations, ran.stderr.strip()))
+            check_equal("toy/one" in ran.stderr and "where there must be none" in ran.stderr, status != support.DONE, "it is named")
+            check_equal(figures(out, "toy/one")["allocations"], [float(allocations)], "the samples are kept either way")
+
+
+@test
+def a_benchmark_that_did_not_do_its_work_fails():
+    script = 'if [ $# = 0 ]; then printf "toy\\tpacket\\t-\\ta toy\\n"; else echo "toy: 5 asked for, and 4 done" >&2; exit 1; fi\n'
+    with instead_of_micro(script) as (environment, out):
+        ran = bench("micro", "--runs", 1, "--output-dir", out, env=environment)
+        check_equal(ran.returncode, support.ANSWER_IS_NO, "status")
+        check("5 asked for, and 4 done" in ran.stderr, "its own words are missing: " + ran.stderr)
+
+
+@test
+def a_small_benchmark_that_there_is_not_is_refused_with_the_one_meant():
+    ran = bench("micro", "--only", "flow/hitt")
+    check_equal(ran.returncode, support.USAGE, "status")
+    check("no such benchmark: flow/hitt" in ran.stderr and "did you mean flow/hit" in ran.stderr, ran.stderr)
+
+
+@test
+def small_benchmarks_that_are_interrupted_keep_what_they_have_and_leave_nobody_behind():
+    script = 'if [ $# = 0 ]; then printf "toy\\tpacket\\t-\\ta toy\\n"; else echo $$ >>"$WEIR_LIBEXECDIR/pids"; [ $(wc -l <"$WEIR_LIBEXECDIR/pids") -lt 3 ] || exec sleep 60; ' \
+             'echo "%s"; fi\n' % (FIGURES % ("40", "0", "0"))
+    with instead_of_micro(script) as (environment, out):
+        pids = os.path.join(os.path.dirname(out), "pids")
+        running = subprocess.Popen([weir_path(), "bench", "micro", "--runs", "50", "--output-dir", out], env=environment,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        until = time.monotonic() + support.patience(20)
+        while time.monotonic() < until and not (os.path.exists(pids) and len(open(pids).readlines()) >= 3):
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        _, error = running.communicate(timeout=support.patience(20))
+        check_equal(running.returncode, 128 + signal.SIGINT, "status (%s)" % error.strip())
+        check(len(figures(out, "toy")["time"]) >= 1, "the samples before the signal are gone")
+        for pid in open(pids).read().split():
+            check(not os.path.exists("/proc/" + pid), "process %s is left behind" % pid)

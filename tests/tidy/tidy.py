@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "control/weir/lab.c": "options and words; tests/e2e/lab.py",
     "control/weir/main.c": "the table of commands; tests/e2e/cli.py",
     "control/weir/send.c": "options to one call; tests/e2e/send.py",
+    "control/bench/micro.c": "asks and shows; tests/e2e/bench.py",
     "control/bench/micro/counting.c": "test_measure.c: every kind of allocation, to the last one",
     "control/bench/micro/main.c": "tests/e2e/bench.py runs every benchmark",
     "control/bench/micro/decode.c": "compares what it did with the ledger; tests/e2e/bench.py",
