@@ -38,7 +38,7 @@ static const struct line lines[] = {
 	{ "CPU Overhead", "CPUOverhead", "cpu.share", FORM_PERCENT, false },
 	{ "Peak Memory", "PeakMemory", "memory.peak", FORM_BYTES, false },
 	{ "Memory Overhead", "MemoryOverhead", "memory", FORM_BYTES, false },
-	{ "Memory Growth", "MemoryGrowth", "growth", FORM_BYTES, false },
+	{ "Memory Growth", "MemoryGrowth", "leaked", FORM_BYTES, false },
 	{ "Heartbeat", "Heartbeat", "heartbeat", FORM_PERCENT, false },
 };
 

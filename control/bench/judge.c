@@ -202,8 +202,8 @@ static void judge_errors(const struct limits *l, const struct result *r, struct 
 
 static void judge_leak(const struct limits *l, const struct result *r, struct gate *g)
 {
-	const struct figure *growth = result_find(r, JUDGE_EVENTS, "growth"),
-			    *over = result_find(r, JUDGE_EVENTS, "grown_over");
+	const struct figure *growth = result_find(r, JUDGE_EVENTS, "leaked"),
+			    *over = result_find(r, JUDGE_EVENTS, "leaked_over");
 	double least;
 
 	if (!is_whole(growth) || !is_whole(over))
@@ -305,31 +305,4 @@ void gate_number(double value, char ret[GATE_NUMBER_BYTES])
 		(void)snprintf(ret, GATE_NUMBER_BYTES, "%.0f", value);
 	else
 		(void)snprintf(ret, GATE_NUMBER_BYTES, "%.3g", value);
-}
-
-uint32_t judge_text(const struct gate gate[JUDGE_GATES], FILE *to)
-{
-	uint32_t failed = 0;
-
-	fprintf(to, "%-14s %12s %12s  %-22s %-4s  %s\n", "gate", "limit", "measured", "interval",
-		"", "verdict");
-	for (size_t i = 0; i < JUDGE_GATES; i++) {
-		const struct gate *g = &gate[i];
-		char limit[GATE_NUMBER_BYTES], measured[GATE_NUMBER_BYTES], low[GATE_NUMBER_BYTES],
-			high[GATE_NUMBER_BYTES], bound[2 * GATE_NUMBER_BYTES],
-			interval[2 * GATE_NUMBER_BYTES + 8] = "-";
-
-		gate_number(g->limit, limit);
-		gate_number(g->measured, measured);
-		gate_number(g->interval.low, low);
-		gate_number(g->interval.high, high);
-		(void)snprintf(bound, sizeof(bound), "%s %s", g->relation, limit);
-		if (!isnan(g->interval.low))
-			(void)snprintf(interval, sizeof(interval), "%s to %s", low, high);
-		fprintf(to, "%-14s %12s %12s  %-22s %-4s  %s%s%s\n", g->name, bound, measured,
-			interval, g->unit, gate_verdict_name(g->verdict),
-			g->note[0] != '\0' ? ": " : "", g->note);
-		failed += g->verdict != GATE_PASS;
-	}
-	return failed;
 }

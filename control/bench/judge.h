@@ -6,8 +6,8 @@
  *     cpu.share   %          CPU time of the capture's processes / wall time / cores
  *     matched     pairs/s    in the measured time
  *     due         requests   asked for by the load, of which `failed` have no good answer
- *     growth      bytes      of Pss, from the first to the last look
- *     grown_over  pairs      matched between these two
+ *     leaked      bytes      of Pss, in the second half of the measured time
+ *     leaked_over pairs      matched meanwhile
  *     seconds     s
  *
  *     gate              of which cells          measured is
@@ -52,9 +52,5 @@ const char *gate_verdict_name(enum gate_verdict v); /* "PASS", "FAIL", "FAIL (no
 
 /* gate_number - as it is shown: three digits, and no fraction from a thousand on; - of NaN. */
 void gate_number(double value, char ret[GATE_NUMBER_BYTES]);
-
-/* judge_text - a line per gate: name, limit, measured, interval, verdict. Returns: how many failed.
- */
-uint32_t judge_text(const struct gate gate[JUDGE_GATES], FILE *to);
 
 #endif

@@ -34,7 +34,8 @@ static const struct number limit_numbers[] = {
 	LIMIT(added_latency_ms, "below: the client's median with the capture, less that without",
 	      -1e6, 1e6),
 	LIMIT(error_percent, "below: requests without a good answer", -1e6, 1e6),
-	LIMIT(leak_mb, "below: growth of Pss while leak_events pairs are matched", -1e6, 1e9),
+	LIMIT(leak_mb, "below: growth of Pss while leak_events pairs or more are matched", -1e6,
+	      1e9),
 	LIMIT(leak_events, NULL, 1, 1e12),
 	LIMIT(heartbeat_percent, "at least: seconds in which every worker came round", 0, 1e6),
 };

@@ -37,6 +37,8 @@ void told_nothing(struct trial_outcome *ret)
 		.requests = NAN,
 		.failed = NAN,
 		.due = NAN,
+		.leaked = NAN,
+		.leaked_over = NAN,
 		.load_s = NAN,
 		.matched = NAN,
 		.matched_s = NAN,

@@ -47,6 +47,7 @@ struct trial {
 	char name[32], ledger[PATH_BYTES];
 	struct watch_state state; /* of the capture, when it was asked last */
 	double cpu_before_s, packets_before, first, last, told_offered;
+	double middle_s, middle_pairs, middle_pss_bytes; /* of the measured time */
 	uint32_t seconds_seen, seconds_beating;
 };
 
@@ -359,6 +360,10 @@ static void look(struct trial *t)
 		beats = beats && now.turn[i] > t->state.turn[i];
 	t->seconds_beating += beats && now.workers == t->state.workers;
 	t->state = now;
+	if (isnan(t->middle_pairs) && hold_now_s() >= t->middle_s) {
+		t->middle_pairs = now.pairs;
+		t->middle_pss_bytes = pss_bytes > 0 ? pss_bytes : NAN;
+	}
 }
 
 /* watch_for - wait, and look once a second. Returns: false: interrupted. */
@@ -396,6 +401,7 @@ static int measure(struct trial *t)
 	begun_s = hold_now_s();
 	t->cpu_before_s = receiver_cpu(t, &pss_bytes);
 	note_memory(t, pss_bytes);
+	t->middle_s = begun_s + 0.5 * t->load->seconds;
 	whole = watch_for(t, t->load->seconds);
 	cpu_s = receiver_cpu(t, &pss_bytes) - t->cpu_before_s;
 	o->packets = place_packets(t->place) - packets;
@@ -405,6 +411,8 @@ static int measure(struct trial *t)
 	if (t->receiver->kind != RECEIVER_NONE)
 		o->receiver_cpu_s = cpu_s;
 	if (t->receiver->kind == RECEIVER_WEIR && watch_ask(t->name, ASK_S, &now) == 0) {
+		o->leaked = pss_bytes - t->middle_pss_bytes;
+		o->leaked_over = now.pairs - t->middle_pairs;
 		o->matched = now.pairs - pairs;
 		o->matched_s = hold_now_s() - asked_s;
 	}
@@ -573,7 +581,9 @@ int trial_run(struct place *p, const struct trial_load *load, const struct trial
 			   .err = err,
 			   .first = NAN,
 			   .last = NAN,
-			   .told_offered = NAN };
+			   .told_offered = NAN,
+			   .middle_pairs = NAN,
+			   .middle_pss_bytes = NAN };
 	int code;
 
 	told_nothing(&outcome);
@@ -668,6 +678,8 @@ void trial_result(const struct trial_outcome *o, const char *cell, struct result
 	add_machine(o, cell, r);
 	add(r, cell, "memory", "bytes", BETTER_LOWER, o->receiver_pss_bytes);
 	add(r, cell, "memory.peak", "bytes", BETTER_LOWER, o->receiver_pss_peak_bytes);
+	add(r, cell, "leaked", "bytes", BETTER_LOWER, o->leaked);
+	add(r, cell, "leaked_over", "pairs", BETTER_NEITHER, o->leaked_over);
 	add(r, cell, "growth", "bytes", BETTER_LOWER,
 	    o->receiver_pss_bytes - o->receiver_pss_first_bytes);
 	add(r, cell, "pairs", "pairs", BETTER_HIGHER, o->pairs);

@@ -154,6 +154,9 @@ struct trial_outcome {
 	 * second. */
 	double receiver_cpu_s, receiver_pss_first_bytes, receiver_pss_bytes,
 		receiver_pss_peak_bytes;
+	/* Growth of that memory in the second half of the measured time, when rings have been gone
+	 * through and tables are in use, and the pairs that were matched meanwhile. */
+	double leaked, leaked_over;
 	double heartbeat; /* share of seconds in which every worker's heartbeat moved */
 	double stage_cycles[TRIAL_STAGES_MAX]; /* per packet, by the workers' own counters */
 	const char *stage_name[TRIAL_STAGES_MAX];
@@ -182,6 +185,7 @@ int trial_run(struct place *p, const struct trial_load *load, const struct trial
  *     pairs requests failed due
  *     matched                                              pairs/s, in the measured time
  *     growth                                               bytes, of memory in the measured time
+ *     leaked leaked_over                                   bytes; pairs: in its second half
  *     seconds load_seconds                                 measured; by the load, of `due`
  *     latency.p50 … latency.p9999                          ns; of the client
  *     delay.p50 … delay.p9999                              ns; from packet to pair

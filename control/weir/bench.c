@@ -10,6 +10,8 @@
 
 static const struct command benches[] = {
 	{ "compare", "is one result better or worse than another, figure by figure?", bench_compare },
+	{ "gates", "do the promises hold: CPU time, memory, added latency, errors, leaks",
+	  bench_gates },
 	{ "load", "an open-loop HTTP client: latency from when a request was due", bench_load },
 	{ "micro", "parts of weir one by one: time, cycles and allocations per operation", bench_micro },
 	{ "plot", "stats logs, weir's and the Go tapper's, as one picture", bench_plot },

@@ -411,3 +411,156 @@ def small_benchmarks_that_are_interrupted_keep_what_they_have_and_leave_nobody_b
         check(len(figures(out, "toy")["time"]) >= 1, "the samples before the signal are gone")
         for pid in open(pids).read().split():
             check(not os.path.exists("/proc/" + pid), "process %s is left behind" % pid)
+
+
+# ---------------------------------------------------------------- gates
+
+
+TINY = """
+[limits]
+scenario = Tiny
+%s
+[scenario Tiny]
+requests_per_second = 100
+connections = 5
+seconds = 60
+"""
+GATES = ("CPU overhead", "memory", "events", "added latency", "error rate", "leak", "heartbeat")
+GATES_FILES = ("result.json", "report.html", "system_info.txt", "baseline_performance.txt", "benchmark_Tiny_results.txt")
+
+
+def need_gates():
+    if os.geteuid() != 0:
+        raise Skip("a lab needs root")
+    for tool in ("ip", "tc", "ethtool", "nginx"):
+        if shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None:
+            raise Skip("%s is not installed" % tool)
+
+
+def left_behind(pid):
+    """What a benchmark of that process could have left."""
+    left = [x for x in os.listdir("/run/netns") if "bench-%d" % pid in x] if os.path.isdir("/run/netns") else []
+    for folder in ("/run/weir", "/run", "/dev/shm", "/tmp"):
+        left += [x for x in (os.listdir(folder) if os.path.isdir(folder) else []) if "bench-%d" % pid in x]
+    for other in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % other, "rb") as f:
+                if b"bench-%d" % pid in f.read():
+                    left.append("process " + other)
+        except OSError:
+            pass
+    return left
+
+
+def start_gates(folder, limits, *words):
+    path = folder + "/limits.ini"
+    with open(path, "w") as f:
+        f.write(TINY % limits)
+    return subprocess.Popen([weir_path(), "bench", "gates", "--limits", path, "--output-dir", folder + "/out", "--runs", "1",
+                             *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def end_gates(ran, seconds=60):
+    """Returns the verdicts by gate, and everything that was said."""
+    out, err = ran.communicate(timeout=support.patience(seconds))
+    verdicts = {}
+    for line in out.splitlines():
+        found = re.match(r"(%s) .*(PASS|FAIL \(not measured\)|FAIL)$" % "|".join(GATES), line)
+        if found:
+            verdicts[found.group(1)] = found.group(2)
+    check_equal(left_behind(ran.pid), [], "left behind")
+    return verdicts, out + err
+
+
+def dataplane_of(bench_pid):
+    ran = subprocess.run([weir_path(), "ctl", "--name", "bench-%d" % bench_pid, "--json", "status"], capture_output=True, text=True)
+    return json.loads(ran.stdout)["dataplane_pid"] if ran.returncode == 0 else None
+
+
+def stop_a_worker(ran, seconds):
+    """Nothing turns any more in the first capture, for a while."""
+    end = time.monotonic() + support.patience(30)
+    while time.monotonic() < end and ran.poll() is None:
+        pid = dataplane_of(ran.pid)
+        if pid is not None:
+            time.sleep(1.2)
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(seconds)
+            os.kill(pid, signal.SIGCONT)
+            return
+        time.sleep(0.05)
+    check(False, "no capture was started")
+
+
+@test
+def gates_pass_where_the_limits_are_kept_and_write_what_users_know():
+    need_gates()
+    with support.Folder() as folder:
+        ran = start_gates(folder.path, "cpu_percent = 99\nmemory_mb = 4000\nevents_per_second = 20\nadded_latency_ms = 2000\n"
+                          "error_percent = 50\nleak_mb = 2000\nleak_events = 20\nheartbeat_percent = 0", "--seconds", "1.2s")
+        verdicts, said = end_gates(ran)
+        check_equal(verdicts, {g: "PASS" for g in GATES}, "verdicts of %s" % said)
+        check_equal(ran.returncode, support.DONE, "status")
+        out = folder.path + "/out"
+        for name in GATES_FILES:
+            check(os.path.getsize(os.path.join(out, name)) > 0, "%s is empty" % name)
+        check(any(re.fullmatch(r"benchmark_summary_\d{8}_\d{6}\.txt", x) for x in os.listdir(out)), "files: %r" % os.listdir(out))
+        with open(out + "/result.json") as f:
+            result = json.load(f)
+        check_equal(result["what"], "gates", "result.json")
+        with open(out + "/benchmark_Tiny_results.txt") as f:
+            fields = dict(line.strip().split("=") for line in f if re.match(r"\w+=", line))
+        sent, good, bad = (int(fields["Requests" + x]) for x in ("Sent", "Succeeded", "Failed"))
+        check(sent > 100 and sent == good + bad, "RequestsSent %d, Succeeded %d, Failed %d" % (sent, good, bad))
+        check(0 < float(fields["MinLatency"]) <= float(fields["AvgLatency"]) <= float(fields["MaxLatency"]), "latencies: %r" % fields)
+        check(0 < float(fields["CPUOverhead"]) < 100, "CPUOverhead is %s" % fields["CPUOverhead"])
+
+
+@test
+def gates_fail_each_by_its_cause():
+    """A server that has no such page fails the requests; a ring of 256 MiB that is touched bit by bit grows; a dataplane that
+    is stopped has no heartbeat. The others fail by a limit that nothing can keep."""
+    need_gates()
+    with support.Folder() as folder:
+        ran = start_gates(folder.path, "cpu_percent = 0.2\nmemory_mb = 5\nevents_per_second = 1e9\nadded_latency_ms = -1000\nleak_events = 200\n"
+                          "leak_mb = 0.5", "--seconds", "3s", "--url", "http://10.83.0.2/no-such-page", "--", "--ring", "256MiB")
+        stop_a_worker(ran, 2.2)
+        verdicts, said = end_gates(ran)
+        check_equal(verdicts, dict({g: "FAIL" for g in GATES}, events="FAIL (not measured)"), "verdicts of %s" % said)
+        check_equal(ran.returncode, support.ANSWER_IS_NO, "status")
+
+
+@test
+def gates_ended_by_a_signal_judge_what_they_have_and_leave_nothing():
+    need_gates()
+    with support.Folder() as folder:
+        ran = start_gates(folder.path, "", "--seconds", "1h")
+        end = time.monotonic() + support.patience(30)
+        while dataplane_of(ran.pid) is None and time.monotonic() < end and ran.poll() is None:
+            time.sleep(0.1)
+            if time.monotonic() > end - support.patience(30) + 3:
+                break  # in the run without the capture; as good
+        ran.send_signal(signal.SIGINT)
+        verdicts, said = end_gates(ran)
+        check(ran.returncode in (support.ANSWER_IS_NO, support.SOURCE), "status %d: %s" % (ran.returncode, said))
+        check("PASS" not in verdicts.values(), "verdicts of %s" % said)
+
+
+@test
+def gates_refuse_what_they_cannot_judge():
+    with support.Folder() as folder:
+        for text, says in (("cpu = 5", ":4: no such number: cpu"), ("cpu_percent = some", ":4: cpu_percent = some: a number"),
+                           ("scenario = Huge", "there is no [scenario Huge]")):
+            ran = start_gates(folder.path, text)
+            _, said = end_gates(ran)
+            check_equal(ran.returncode, support.USAGE, "status of %s" % text)
+            check(says in said, "%s: said %r" % (text, said))
+    for words in (("--limits", "/no/such/file"), ("--runs", "0"), ("--seconds", "0s"), ("--iface", "lo"), ("--url", "ftp://x/"),
+                  ("--limit", "x")):
+        ran = bench("gates", *words)
+        check_equal(ran.returncode, support.USAGE, "status of gates %r" % (words,))
+    ran = bench("gates", "--print-limits")
+    check_equal(ran.returncode, support.DONE, "status of --print-limits")
+    for name in ("cpu_percent = 5", "memory_mb = 100", "events_per_second = 10000", "added_latency_ms = 1", "error_percent = 1",
+                 "leak_mb = 10", "leak_events = 10000", "heartbeat_percent = 99.9", "[scenario Stress]"):
+        check(name in ran.stdout, "--print-limits has no %s" % name)

@@ -108,6 +108,7 @@ static void what_happened_in_the_measured_time_is_told_of_it(void **state)
 	o.receiver_pss_bytes = 1700;
 	o.due = 310;
 	trial_result(&o, "cell", r);
+	assert_null(result_find(r, "cell", "leaked"));
 	assert_true(last("matched") == 200 && last("growth") == 700 && last("due") == 310);
 	assert_null(result_find(r, "cell", "seconds"));
 }
