@@ -145,7 +145,7 @@ static int make_folder(struct place *p, const struct place_plan *plan)
 	char path[PLACE_FOLDER_BYTES + 8];
 	int err = 0;
 
-	strcpy(p->folder, "/tmp/weir-bench-XXXXXX");
+	(void)snprintf(p->folder, sizeof(p->folder), "/tmp/weir-bench-%d-XXXXXX", (int)getpid());
 	if (mkdtemp(p->folder) == NULL) {
 		p->folder[0] = '\0';
 		return -errno;
@@ -352,6 +352,7 @@ int place_open(const struct place_plan *plan, struct place **ret, struct trial_e
 	if (p == NULL)
 		return trial_refuse(err, -ENOMEM, "no memory");
 	p->guard_fd = -1;
+	p->patience_s = plan->patience_s;
 	hold_begin();
 	code = open_all(p, plan, err);
 	if (code == 0 && hold_signal() != 0)

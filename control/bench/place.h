@@ -14,6 +14,7 @@ struct place {
 	uint32_t queues, mtu_bytes;
 	struct cpu_set load_core, receive_cores;
 	bool shared_core;
+	double patience_s;
 	char folder[PLACE_FOLDER_BYTES]; /* of its own; in it `out`, where everybody may write */
 	struct machine *machine;
 	struct child server, guard;

@@ -101,6 +101,22 @@ static void take_noise(const struct series *s, struct result *r, const struct re
 
 /* ---- running ---- */
 
+/* try_cell - a run that fails is tried once more, and told of: an hour is not given up for a port
+ * that was in use for a moment. */
+static int try_cell(const struct series *s, const struct series_cell *c, struct trial_outcome *ret,
+		    struct result *into, struct trial_error *err)
+{
+	int code = trial_run(s->place, &c->load, &c->receiver, ret, err);
+	char note[sizeof(err->text) + RESULT_NAME_BYTES + 64];
+
+	if (code >= 0 || code == -EINTR)
+		return code;
+	(void)snprintf(note, sizeof(note), "A run of %s failed and was tried again: %s.", c->name,
+		       err->text);
+	result_note(into, note);
+	return trial_run(s->place, &c->load, &c->receiver, ret, err);
+}
+
 static int run_one(const struct series *s, struct progress *p, const struct series_cell *c,
 		   uint32_t round, bool again, struct result *into, struct trial_error *err)
 {
@@ -108,7 +124,7 @@ static int run_one(const struct series *s, struct progress *p, const struct seri
 	int code;
 
 	show(p, c, round);
-	code = trial_run(s->place, &c->load, &c->receiver, &outcome, err);
+	code = try_cell(s, c, &outcome, into, err);
 	p->done++;
 	p->planned_s += run_s(s, c);
 	if (code < 0)

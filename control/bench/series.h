@@ -40,7 +40,8 @@ struct series {
 double series_seconds(const struct series *s);
 
 /* series_run - every outcome into the result (trial_result), and the noise. INT and TERM end it
- * after the run under way; what was measured stays. Returns: 0; -EINTR; -errno and err. */
+ * after the run under way; what was measured stays. A run that fails is tried once more. Returns:
+ * 0; -EINTR; -errno and err. */
 int series_run(const struct series *s, struct result *r, struct trial_error *err);
 
 #endif

@@ -20,11 +20,13 @@
 #include "control/bench/watch.h"
 #include "control/weir/locate.h"
 #include "dataplane/base/compiler.h"
+#include "dataplane/rx/rx.h"
 
 /* In seconds. */
 #define READY_S  20.0 /* DPDK takes some until it has seen its devices */
 #define FLOW_S   5.0  /* from the start of a load to its first packets */
-#define SETTLE_S 0.5  /* of a load that has begun: queues, caches, sleeping times */
+#define SETTLE_S 0.3  /* of a load that has begun: queues, caches, sleeping times */
+#define TAIL_S   0.2  /* that it goes on after the measured time, if all is in time */
 #define CALLS_S  0.25 /* in which system calls are counted */
 #define BEFORE_S 0.15 /* in which it is looked who else is at work */
 #define REST_S   2.0  /* for the last packets to arrive, at most */
@@ -32,6 +34,7 @@
 #define LATE_S   20.0 /* for a load to end after its time */
 #define ASK_S    1.0  /* for a capture to answer */
 #define SAMPLE_S 1.0  /* from one look at the receiver to the next */
+#define CALM     0.03 /* cores; the machine's own housekeeping is 0.01 */
 #define FLOWING  20   /* packets by which a load is seen to be under way */
 
 enum { WORD_BYTES = 256, PATH_BYTES = 128, LINE_BYTES = 400 };
@@ -190,7 +193,7 @@ static int start_receiver(struct trial *t)
 /* whole_s - how long a load has to last, so that everything has its time in it. */
 static double whole_s(const struct trial_load *l)
 {
-	return l->seconds + 2 * SETTLE_S + CALLS_S;
+	return l->seconds + SETTLE_S + CALLS_S + TAIL_S;
 }
 
 static int start_words(struct trial *t, enum lab_host host, const char *const *words)
@@ -425,16 +428,19 @@ static int measure(struct trial *t)
 	return whole ? 0 : -EINTR;
 }
 
-/* look_around - how many cores others keep busy. */
+/* look_around - how many cores others keep busy; where there is patience, until they are done. */
 static int look_around(struct trial *t)
 {
+	double end_s = hold_now_s() + t->place->patience_s;
 	struct machine_work w;
 
-	machine_begin(t->place->machine);
-	if (!hold_wait(BEFORE_S))
-		return -EINTR;
-	machine_end(t->place->machine, &w);
-	t->outcome->disturbed = w.busy_s / w.seconds;
+	do {
+		machine_begin(t->place->machine);
+		if (!hold_wait(BEFORE_S))
+			return -EINTR;
+		machine_end(t->place->machine, &w);
+		t->outcome->disturbed = w.busy_s / w.seconds;
+	} while (t->outcome->disturbed > CALM && hold_now_s() < end_s);
 	return 0;
 }
 
@@ -652,20 +658,33 @@ static void add_machine(const struct trial_outcome *o, const char *cell, struct 
 	add(r, cell, "disturbed", "%", BETTER_NEITHER, 100 * o->disturbed);
 }
 
+#define LOST_NAME(name, meaning) #name,
+static const char *const lost_name[] = { RX_LOST_LIST(LOST_NAME) };
+
+/* add_loss - also where nothing was lost: samples are in the order of the runs. */
+static void add_loss(const struct trial_outcome *o, const char *cell, const char *name,
+		     struct result *r)
+{
+	char figure[RESULT_NAME_BYTES];
+	double packets = 0;
+
+	for (uint32_t i = 0; i < o->losses; i++)
+		if (strcmp(o->lost[i].name, name) == 0)
+			packets += o->lost[i].packets;
+	(void)snprintf(figure, sizeof(figure), "lost.%s", name);
+	add(r, cell, figure, "packets", BETTER_LOWER, packets);
+}
+
 static void add_packets(const struct trial_outcome *o, const char *cell, struct result *r)
 {
-	char name[RESULT_NAME_BYTES];
-
 	add(r, cell, "offered", "packets", BETTER_NEITHER, o->offered);
 	add(r, cell, "rate", "1/s", BETTER_HIGHER, o->rate);
 	add(r, cell, "late", "packets", BETTER_NEITHER, o->late);
 	add(r, cell, "received", "packets", BETTER_HIGHER, o->received);
 	add(r, cell, "refused", "packets", BETTER_NEITHER, o->refused);
 	add(r, cell, "lost", "packets", BETTER_LOWER, trial_lost(o));
-	for (uint32_t i = 0; i < o->losses; i++) {
-		(void)snprintf(name, sizeof(name), "lost.%s", o->lost[i].name);
-		add(r, cell, name, "packets", BETTER_LOWER, o->lost[i].packets);
-	}
+	for (unsigned i = 0; i < RX_LOST_COUNT && !isnan(o->received); i++)
+		add_loss(o, cell, lost_name[i], r);
 	add(r, cell, "unexplained", "packets", BETTER_LOWER, o->unexplained);
 }
 

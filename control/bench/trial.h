@@ -36,6 +36,8 @@ struct place_plan {
 	/* "0,1-3": the load's, then the receiver's. NULL: the first one that may be used, and the
 	 * others. With a single core they share it. */
 	const char *cores;
+	/* How long a trial waits for a machine that does nothing else, at most. 0: not at all. */
+	double patience_s;
 };
 
 struct place;

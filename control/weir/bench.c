@@ -9,6 +9,8 @@
 #include "control/weir/suggest.h"
 
 static const struct command benches[] = {
+	{ "backends", "what each back end costs: cycles of the whole machine, losses, delays",
+	  bench_backends },
 	{ "compare", "is one result better or worse than another, figure by figure?", bench_compare },
 	{ "gates", "do the promises hold: CPU time, memory, added latency, errors, leaks",
 	  bench_gates },

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 
+import lab
 import packets
 import support
 from support import Skip, check, check_equal, test, test_alone, weir_path
@@ -26,6 +27,145 @@ def bench(*words, **more):
     """Run `weir bench WORDS` to its end."""
     return subprocess.run([weir_path(), "bench", *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           timeout=support.patience(more.pop("timeout", 60)), **more)
+
+
+# ---------------------------------------------------------------- backends
+
+
+def left_behind(pid):
+    """What a benchmark with that number should have taken away."""
+    found = [x for x in os.listdir("/run/netns") if x.startswith("weir-bench-%d-" % pid)] if os.path.isdir("/run/netns") else []
+    found += ["/run/weir/bench-%d" % pid] if os.path.exists("/run/weir/bench-%d" % pid) else []
+    return found + [x for x in os.listdir("/tmp") if x.startswith("weir-bench-%d-" % pid)]
+
+
+@contextlib.contextmanager
+def backends_running(folder, *words):
+    """`weir bench backends` under way; its lines of progress come on standard error."""
+    process = subprocess.Popen([weir_path(), "bench", "backends", "--patience", "0s", "--output-dir", folder, *map(str, words)],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+    end = time.monotonic() + support.patience(15)
+    while left_behind(process.pid) and time.monotonic() < end:
+        time.sleep(0.1)
+    check_equal(left_behind(process.pid), [], "left behind")
+
+
+def wait_line(process, text):
+    """Until standard error says so; returns all that it has said."""
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if text in line:
+            return "".join(said)
+    raise support.Failure("it never said %r: %s" % (text, "".join(said)))
+
+
+def figures(folder):
+    """{(cell, name): samples}"""
+    with open(os.path.join(str(folder), "result.json")) as f:
+        return {(x["cell"], x["name"]): x["samples"] for x in json.load(f)["figures"]}
+
+
+def need_backend(name):
+    if name + " " not in subprocess.run([weir_path(), "capture", "--list-rx"], capture_output=True, text=True).stdout:
+        raise Skip("no back end %s in this build" % name)
+
+
+@test_alone
+def backends_account_for_every_frame_and_leave_a_report_and_nothing_else():
+    lab.need_lab()
+    need_backend("af_xdp")
+    with support.Folder() as folder:
+        out = os.path.join(folder.path, "out")
+        with backends_running(out, "--parts", "rates", "--backends", "pcap,af_xdp-native", "--sizes", "100", "--rates", "20k", "--runs", 1,
+                              "--seconds", "500ms") as process:
+            table, said = process.communicate(timeout=support.patience(90))
+            check_equal(process.returncode, support.DONE, "status (%s)" % said)
+        found = figures(out)
+        for cell in ("pcap/100/20000", "af_xdp-native/100/20000"):
+            check(found[cell, "offered"][0] > 5000, "%s was offered %s frames" % (cell, found[cell, "offered"]))
+            check_equal(found[cell, "unexplained"], [0], "frames of %s without an account" % cell)
+            check_equal(found[cell, "offered"][0], found[cell, "received"][0] + found[cell, "lost"][0], "frames of %s" % cell)
+            check(found[cell, "cpu"][0] > 0 and found[cell, "memory"][0] > 1e6, "%s cost nothing" % cell)
+            check(cell in table, "%s is not in the table" % cell)
+        check_equal(found["pcap/100/20000", "above"][0], found["pcap/100/20000", "cpu"][0] - found["none/100/20000", "cpu"][0],
+                    "what pcap adds")
+        names = set(os.listdir(out))
+        check({"result.json", "report.html", "system_info.txt"} <= names, "in the folder are %s" % sorted(names))
+        check(any(x.startswith("benchmark_summary_") for x in names), "in the folder are %s" % sorted(names))
+        with open(os.path.join(out, "report.html")) as f:
+            check("AF_XDP against pcap" in f.read(), "no table of AF_XDP against pcap in the report")
+
+
+@test_alone
+def a_back_end_made_to_drop_is_reported_as_dropping():
+    lab.need_lab()
+    need_backend("af_xdp")
+    with support.Folder() as folder:
+        out = os.path.join(folder.path, "out")
+        with backends_running(out, "--parts", "rates", "--backends", "af_xdp-native", "--sizes", "64", "--rates", "100k", "--runs", 1,
+                              "--seconds", "2s") as process:
+            wait_line(process, "3 of 3: af_xdp-native")
+            stand_still(process.pid, 1.0)
+            _, said = process.communicate(timeout=support.patience(90))
+            check_equal(process.returncode, support.DONE, "status (%s)" % said)
+        found = figures(out)
+        cell = "af_xdp-native/64/100000"
+        check(found[cell, "lost"][0] > 10000, "of a second of 100,000 frames %s were lost" % found[cell, "lost"])
+        check_equal(found[cell, "lost"][0], sum(v[0] for (c, n), v in found.items() if c == cell and n.startswith("lost.")),
+                    "losses by name")
+        check_equal(found[cell, "unexplained"], [0], "frames without an account")
+        check(found[cell, "loss"][0] > 1, "loss is %s %%" % found[cell, "loss"])
+
+
+def stand_still(bench_pid, seconds):
+    """The dataplane of the benchmark's capture stops for a while, once it has begun to receive."""
+    end = time.monotonic() + support.patience(20)
+    while True:
+        check(time.monotonic() < end, "no capture to stop")
+        asked = subprocess.run([weir_path(), "ctl", "--name", "bench-%d" % bench_pid, "--json", "status"], capture_output=True, text=True)
+        state = json.loads(asked.stdout) if asked.returncode == 0 else {}
+        if state and state["packets"]["received"] > 1000:
+            break
+        time.sleep(0.02)
+    os.kill(state["dataplane_pid"], signal.SIGSTOP)
+    time.sleep(seconds)
+    os.kill(state["dataplane_pid"], signal.SIGCONT)
+
+
+@test_alone
+def backends_ended_by_a_signal_keep_what_there_is_and_leave_nothing():
+    lab.need_lab()
+    with support.Folder() as folder:
+        out = os.path.join(folder.path, "out")
+        with backends_running(out, "--parts", "rates", "--backends", "af_packet", "--sizes", "64", "--rates", "10k", "--seconds", "300ms") as process:
+            wait_line(process, "4 of ")
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=support.patience(30))
+            check_equal(process.returncode, 128 + signal.SIGINT, "status")
+        check(("none/64/10000", "cpu") in figures(out), "nothing is kept")
+        with backends_running(os.path.join(folder.path, "other"), "--parts", "rates", "--backends", "af_packet") as process:
+            wait_line(process, "1 of ")
+            process.kill()  # what is left by it is looked for in the end
+
+
+@test
+def backends_refuse_what_cannot_be():
+    for words, why in ((("--backends", "netmap"), "netmap"), (("--parts", "all"), "all"), (("--sizes", "10"), "10"),
+                       (("--rates", "fast"), "fast"), (("--runs", "0"), "0"), (("--seconds", "1ms"), "1ms"), (("now",), "now")):
+        ran = bench("backends", *words)
+        check_equal(ran.returncode, support.USAGE, "status of %s" % " ".join(words))
+        check(why in ran.stderr, "%s: %s" % (" ".join(words), ran.stderr))
+    if os.geteuid() == 0:
+        with support.Folder() as folder:
+            ran = bench("backends", "--iface", "no-such-if", "--output-dir", os.path.join(folder.path, "out"))
+            check_equal(ran.returncode, support.SOURCE, "status without the interface (%s)" % ran.stderr)
+            check("no-such-if" in ran.stderr, ran.stderr)
 
 
 # ---------------------------------------------------------------- load

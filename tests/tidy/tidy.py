@@ -20,6 +20,7 @@ COLUMNS, TAB = 100, 8
 
 # Sources without a file of unit tests, and where they are tested instead.
 TESTED_ELSEWHERE = {
+    "control/bench/backends.c": "options, and the order of things; tests/e2e/bench.py",
     "control/bench/gates.c": "joins parts that have their tests; tests/e2e/bench.py",
     "control/bench/load_command.c": "options to one call; tests/e2e/bench.py",
     "control/bench/plot_logs.c": "a picture and a page from logs; tests/e2e/bench.py",
@@ -86,6 +87,7 @@ MAY_INCLUDE = {
 INCLUDE_EXCEPTIONS = {
     ("control/weir", "dataplane/rx/filter.h"): "a wrong filter expression is refused before anything starts",
     ("control/daemon", "dataplane/rx/rx.h"): "the names of the closed list lost{...}",
+    ("control/bench", "dataplane/rx/rx.h"): "the same names, for figures",
     ("control/send", "dataplane/rx/rx.h"): "captures are read, and synth invents, by the back ends that do it for weir read",
     ("dissectors", "dataplane/base/ensure.h"): "a table that is wrong is our mistake; knows nothing of packets",
 }

@@ -12,7 +12,7 @@
 
 static char order[128];
 static double value[64];
-static uint32_t runs, end_after, fail_at, calls;
+static uint32_t runs, end_after, fail_at, fails, calls;
 static bool interrupted;
 
 int trial_run(struct place *p, const struct trial_load *load, const struct trial_receiver *receiver,
@@ -22,7 +22,7 @@ int trial_run(struct place *p, const struct trial_load *load, const struct trial
 	(void)load;
 	strcat(order, receiver->name);
 	*ret = (struct trial_outcome){ .pairs = value[runs++] };
-	if (runs == fail_at) {
+	if (fail_at > 0 && runs >= fail_at && runs < fail_at + fails) {
 		strcpy(err->text, "no more");
 		return -EIO;
 	}
@@ -137,10 +137,23 @@ static void a_failure_ends_it_and_says_why(void **state)
 {
 	(void)state;
 	fail_at = 3;
+	fails = 2;
 	assert_int_equal(series_run(&s, r, &err), -EIO);
 	assert_string_equal(err.text, "no more");
 	assert_int_equal(result_find(r, "one", "cpu")->count, 1);
 	assert_null(result_find(r, "two", "cpu"));
+}
+
+static void one_failure_is_told_and_the_run_is_tried_again(void **state)
+{
+	(void)state;
+	fail_at = 3;
+	fails = 1;
+	assert_int_equal(series_run(&s, r, &err), 0);
+	assert_string_equal(order, "aabbcbcaacaab");
+	assert_int_equal(result_find(r, "two", "cpu")->count, 3);
+	assert_int_equal(r->notes, 1);
+	assert_non_null(strstr(r->note[0], "no more"));
 }
 
 int main(void)
@@ -155,6 +168,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_end_in_between_keeps_what_was_measured, begin,
 						end),
 		cmocka_unit_test_setup_teardown(a_failure_ends_it_and_says_why, begin, end),
+		cmocka_unit_test_setup_teardown(one_failure_is_told_and_the_run_is_tried_again,
+						begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,11 @@ static void losses_are_one_sum_where_a_receiver_tells(void **state)
 	assert_true(last("lost") == 7);
 	assert_true(last("lost.rx_ring") == 3);
 	assert_true(last("lost.driver") == 4);
+	assert_true(last("lost.nic") == 0);
+	o.losses = 0; /* the next run loses nothing, and says so */
+	trial_result(&o, "cell", r);
+	assert_int_equal(result_find(r, "cell", "lost.rx_ring")->count, 2);
+	assert_true(last("lost.rx_ring") == 0);
 }
 
 static void work_is_told_per_packet(void **state)
