@@ -6,6 +6,7 @@ behind, also after a signal.
 """
 import contextlib
 import gzip
+import html.parser
 import http.server
 import json
 import os
@@ -16,6 +17,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import xml.dom.minidom
 
 import lab
 import packets
@@ -704,3 +706,107 @@ def gates_refuse_what_they_cannot_judge():
     for name in ("cpu_percent = 5", "memory_mb = 100", "events_per_second = 10000", "added_latency_ms = 1", "error_percent = 1",
                  "leak_mb = 10", "leak_events = 10000", "heartbeat_percent = 99.9", "[scenario Stress]"):
         check(name in ran.stdout, "--print-limits has no %s" % name)
+
+# ---------------------------------------------------------------- results and compare
+
+
+def change(folder, into, edit):
+    """A copy of the result in `folder` whose figures went through edit()."""
+    with open(os.path.join(folder, "result.json")) as f:
+        result = json.load(f)
+    for figure in result["figures"]:
+        edit(figure)
+    os.mkdir(into)
+    with open(os.path.join(into, "result.json"), "w") as f:
+        json.dump(result, f)
+
+
+@test_alone
+def compare_says_worse_where_a_real_result_became_so_and_nowhere_else():
+    with tempfile.TemporaryDirectory(prefix="weir-e2e-") as folder:
+        before, after, slower = (os.path.join(folder, name) for name in ("before", "after", "slower"))
+        for out in (before, after):
+            ran = bench("micro", "--only", "decode/ipv4,hash", "--runs", 5, "--seconds", "100ms", "--output-dir", out)
+            check_equal(ran.returncode, support.DONE, "status of micro (%s)" % ran.stderr.strip())
+
+        def slow(figure):
+            if (figure["cell"], figure["name"]) == ("decode/ipv4", "time"):
+                figure["samples"] = [x + 9 * max(figure["samples"]) for x in figure["samples"]]
+
+        change(before, slower, slow)
+        ran = bench("compare", before, before)
+        check_equal(ran.returncode, support.DONE, "status of a result and itself")
+        check(" 0 worse, 0 better" in ran.stdout and ran.stderr == "", "a result and itself: %s%s" % (ran.stdout, ran.stderr))
+        ran = bench("compare", before, after, "--noise", 90)
+        check_equal(ran.returncode, support.DONE, "status of two runs of one build, where less than a factor of two is none: %s" % ran.stdout)
+        ran = bench("compare", before, slower)
+        check_equal(ran.returncode, support.ANSWER_IS_NO, "status of ten times the time")
+        check(" 1 worse, 0 better" in ran.stdout and "decode/ipv4" in ran.stdout, "what is worse: " + ran.stdout)
+        ran = bench("compare", slower, before, "--json")
+        check_equal(ran.returncode, support.DONE, "status of a tenth of the time")
+        said = json.loads(ran.stdout)
+        check_equal((said["better"], said["worse"], said["figures"][0]["cell"]), (1, 0, "decode/ipv4"), "what is better")
+        check(said["figures"][0]["relative"] < -0.8, "by how much: %r" % said["figures"][0])
+
+
+@test
+def compare_warns_of_another_kernel_and_refuses_what_is_no_result():
+    def result(kernel):
+        return json.dumps({"schema": 1, "what": "modes", "begun": "2026-01-01T00:00:00Z", "noise": None, "notes": [],
+                           "conditions": {"machine": {"kernel": kernel}},
+                           "figures": [{"cell": "normal", "name": "cpu", "unit": "s", "better": "lower", "samples": [1, 1, None, 1]}]})
+
+    with support.Folder() as folder:
+        one, other = folder.file("one.json", result("6.1").encode()), folder.file("other.json", result("6.2 <x>").encode())
+        ran = bench("compare", one, other)
+        check_equal(ran.returncode, support.DONE, "status")
+        check("machine, kernel: 6.1 -> 6.2 <x>" in ran.stderr, "no warning: " + ran.stderr)
+        for name, data in (("cut", result("6.1").encode()[:-20]), ("newer", result("6.1").replace('"schema": 1', '"schema": 9').encode()),
+                           ("nan", result("6.1").replace("null", "NaN").encode()), ("log", b"stats - {}\n"), ("empty", b"")):
+            bad = folder.file(name, data)
+            ran = bench("compare", one, bad)
+            check_equal(ran.returncode, support.SOURCE, "status of a result that is " + name)
+            check(ran.stderr.count("\n") == 1 and bad in ran.stderr, "not one sentence that names it: %r" % ran.stderr)
+        ran = bench("compare", one)
+        check_equal(ran.returncode, support.USAGE, "status of one result")
+
+
+class OnePage(html.parser.HTMLParser):
+    """What a page would fetch, and whether its elements are closed."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.fetched, self.text = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+        self.handle_startendtag(tag, attrs)
+
+    def handle_startendtag(self, tag, attrs):
+        self.fetched += [value for name, value in attrs if name in ("src", "href", "srcset", "data") and not value.startswith("data:")]
+        check(tag not in ("script", "link", "iframe", "object"), "the page has a <%s>" % tag)
+
+    def handle_endtag(self, tag):
+        check(self.open and self.open.pop() == tag, "</%s> closes something else" % tag)
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@test
+def the_page_of_a_result_fetches_nothing_and_is_xml():
+    script = 'if [ $# = 0 ]; then printf "toy <b>&amp;\\tpacket\\t-\\ta \\"toy\\"\\n"; else echo "%s"; fi\n' % (FIGURES % ("40", "0", "0"))
+    with instead_of_micro(script) as (environment, out):
+        ran = bench("micro", "--runs", 3, "--output-dir", out, env=environment)
+        check_equal(ran.returncode, support.DONE, "status (%s)" % ran.stderr.strip())
+        with open(os.path.join(out, "report.html"), encoding="utf-8") as f:
+            text = f.read()
+        xml.dom.minidom.parseString(text)
+        page = OnePage()
+        page.feed(text)
+        check_equal((page.open, page.fetched), ([], []), "what is open, and what is fetched")
+        said = "".join(page.text)
+        for word in ("toy <b>&amp;", "noise", "git revision", "kernel"):
+            check(word in said, "%r is not on the page" % word)
+        names = sorted(os.listdir(out))
+        check(any(re.fullmatch(r"benchmark_summary_\d{8}_\d{6}\.txt", name) for name in names), "no summary in %r" % names)
