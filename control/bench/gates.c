@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control/bench/bench.h"
 #include "control/bench/common.h"
@@ -93,12 +94,14 @@ static const struct arguments all = {
 		 "memory, and whether every worker kept turning. A line each: limit, measured, "
 		 "interval,\n"
 		 "PASS or FAIL; what was not measured fails.\n"
-		 "Client and server have one core, the capture the others.\n",
+		 "Client and server have one core, the capture the others. Behind -- stand words "
+		 "for weir\n"
+		 "capture, in which {iface} is the interface.\n",
 	.example = "  sudo weir bench gates --quick\n"
 		   "  weir bench gates --print-limits > my.ini\n"
-		   "  sudo weir bench gates --limits my.ini --runs 6 -- --rx af_packet",
+		   "  sudo weir bench gates --limits my.ini --runs 6 -- --rx af_packet:{iface}",
 	.after = "Exit status: 0 every gate passed, 1 one failed, 2 usage, 5 nothing could be "
-		 "measured,\n6 nothing can be written",
+		 "measured,\n6 nothing can be written, 130 Ctrl-C ended it",
 	.list = options,
 	.count = sizeof(options) / sizeof(options[0]),
 };
@@ -150,12 +153,19 @@ static double seconds_of(const struct gates_call *c, double planned)
 
 static void fill_receiver(const struct gates_call *c, struct trial_receiver *r)
 {
+	bool has_source = false; /* one of its own */
+	size_t n = 0;
+
 	r->kind = RECEIVER_WEIR;
 	r->name = "weir capture";
-	r->word[0] = "-i";
-	r->word[1] = "{iface}";
 	for (int i = 0; i < c->words; i++)
-		r->word[2 + i] = c->word[i];
+		has_source = has_source || strncmp(c->word[i], "--rx", 4) == 0;
+	if (!has_source) {
+		r->word[n++] = "-i";
+		r->word[n++] = "{iface}";
+	}
+	for (int i = 0; i < c->words; i++)
+		r->word[n++] = c->word[i];
 }
 
 static void add_cell(struct gates *g, const char *name, const char *side,
@@ -497,9 +507,12 @@ static int measure(struct gates *g)
 		(void)complain(0, "interrupted; what was measured until now is judged");
 	else if (code < 0)
 		(void)complain(0, err.text);
-	if (code < 0 && g->result->figures == 0)
+	if (code < 0 && code != -EINTR && g->result->figures == 0)
 		return STATUS_SOURCE;
-	return tell(g);
+	code = tell(g);
+	return place_interrupted() != 0 && code != STATUS_OUTPUT
+		       ? STATUS_SIGNAL + place_interrupted()
+		       : code;
 }
 
 static int run_in(struct gates *g)
@@ -513,8 +526,10 @@ static int run_in(struct gates *g)
 	struct trial_error err;
 	int status;
 
-	if (place_open(&plan, &g->place, &err) < 0)
+	if (place_open(&plan, &g->place, &err) < 0) {
+		(void)rmdir(c->folder); /* if there is nothing in it */
 		return complain(STATUS_SOURCE, err.text);
+	}
 	g->series = (struct series){ .what = "gates",
 				     .place = g->place,
 				     .cell = g->cell,

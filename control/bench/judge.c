@@ -177,7 +177,7 @@ static void judge_latency(const struct limits *l, const struct result *r, struct
 static void judge_errors(const struct limits *l, const struct result *r, struct gate *g)
 {
 	char cell[RESULT_NAME_BYTES];
-	double run[ROUNDS_MAX];
+	double run[ROUNDS_MAX], all = 0;
 
 	for (uint32_t i = 0; cell_of(l, i, cell); i++) {
 		const struct figure *due = result_find(r, cell, "due"),
@@ -189,6 +189,7 @@ static void judge_errors(const struct limits *l, const struct result *r, struct 
 			not_told(g, cell);
 			return;
 		}
+		all += sum_of(due);
 		share = 100 * sum_of(failed) / sum_of(due);
 		if (!(share > g->measured) && !isnan(g->measured))
 			continue;
@@ -198,6 +199,8 @@ static void judge_errors(const struct limits *l, const struct result *r, struct 
 		g->interval = statistics_interval(run, due->count);
 		note(g, "%s: %.0f of %.0f", cell, sum_of(failed), sum_of(due));
 	}
+	if (g->measured <= 0)
+		note(g, "none of %.0f", all);
 }
 
 static void judge_leak(const struct limits *l, const struct result *r, struct gate *g)

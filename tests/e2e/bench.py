@@ -684,7 +684,7 @@ def gates_ended_by_a_signal_judge_what_they_have_and_leave_nothing():
                 break  # in the run without the capture; as good
         ran.send_signal(signal.SIGINT)
         verdicts, said = end_gates(ran)
-        check(ran.returncode in (support.ANSWER_IS_NO, support.SOURCE), "status %d: %s" % (ran.returncode, said))
+        check_equal(ran.returncode, 128 + signal.SIGINT, "status (%s)" % said)
         check("PASS" not in verdicts.values(), "verdicts of %s" % said)
 
 
