@@ -33,7 +33,7 @@ enum {
 	FONT = 16,
 };
 
-enum { COLOURS = 8, DASHES = 5, POINTS = 12, POINTS_SHOWN = 12, BLOCK_COLUMNS = 4, TEXT_MAX = 400 };
+enum { COLOURS = 8, DASHES = 5, POINTS = 12, POINTS_SHOWN = 12, TICS = 7, TEXT_MAX = 400 };
 
 /* Okabe and Ito, with a grey for their yellow, which is faint on white. */
 static const char *const palette[COLOURS] = {
@@ -276,12 +276,53 @@ static void find_ranges(const struct plot_panel *p, struct range *x, struct rang
 
 /* ---- panels ---- */
 
-/* put_format - with k and M where the numbers would be long. */
-static void put_format(FILE *to, char axis, const struct range *r)
+/* put_number - as people write it on an axis: 150, 1.5k, 20M. `digits`: that matter. */
+static void put_number(FILE *to, double v, int digits)
 {
-	double most = fmax(fabs(r->low), fabs(r->high));
+	static const struct {
+		double from, by;
+		const char *suffix;
+	} scale[] = { { 1e13, 1, "" }, { 1e10, 1e9, "G" }, { 1e7, 1e6, "M" }, { 1e4, 1e3, "k" } };
 
-	fprintf(to, "set format %c '%s'\n", axis, most >= 10000 ? "%.1s%c" : "%g");
+	for (size_t i = 0; i < sizeof(scale) / sizeof(scale[0]); i++)
+		if (fabs(v) >= scale[i].from) {
+			fprintf(to, "%.*g%s", digits, v / scale[i].by, scale[i].suffix);
+			return;
+		}
+	fprintf(to, "%.*g", digits, v);
+}
+
+/* tic_step - 1, 2 or 5 times a power of ten: the least that makes no more than so many tics. */
+static double tic_step(double width, int most)
+{
+	double step = pow(10, floor(log10(width / most)));
+
+	while (width / step > most)
+		step *= width / (2 * step) <= most ? 2 : width / (5 * step) <= most ? 5 : 10;
+	return step;
+}
+
+/* put_tics - all in the same unit, so that they can be compared at a glance. */
+static void put_tics(FILE *to, char axis, const struct range *r, int most)
+{
+	double step = tic_step(r->high - r->low, most);
+	double top = fmax(fabs(r->low), fabs(r->high));
+	double by = top >= 1e10 ? 1e9 : top >= 1e7 ? 1e6 : top >= 1e4 ? 1e3 : 1;
+	const char *suffix = by > 1e6 ? "G" : by > 1e3 ? "M" : by > 1 ? "k" : "";
+	const char *comma = "";
+
+	fprintf(to, "unset %ctics\nset %ctics nomirror (", axis, axis);
+	for (int i = 0; i <= most; i++) {
+		double v = (ceil(r->low / step) + i) * step;
+
+		if (v > r->high)
+			break;
+
+		fprintf(to, "%s'%.6g%s' %.17g", comma, v == 0 ? 0 : v / by, v == 0 ? "" : suffix,
+			v);
+		comma = ", ";
+	}
+	fputs(")\n", to);
 }
 
 /* put_range - from 0 where nothing is below it. */
@@ -290,16 +331,18 @@ static void put_range(FILE *to, char axis, struct range r, bool from_zero, bool 
 	double room;
 
 	if (is_log) {
-		fprintf(to, "set log %c\nset %crange [%.17g:%.17g]\n", axis, axis, r.low / 1.3,
-			r.high * 1.3);
+		fprintf(to, "set log %c\nset %crange [%.17g:%.17g]\nset %ctics nomirror auto\n",
+			axis, axis, r.low / 1.3, r.high * 1.3, axis);
 		return;
 	}
 	if (from_zero && r.low >= 0)
 		r.low = 0;
 	room = r.high > r.low ? (r.high - r.low) * 0.06 : fmax(fabs(r.high) * 0.1, 1);
 	/* What is never below 0 does not begin there. */
-	fprintf(to, "unset log %c\nset %crange [%.17g:%.17g]\n", axis, axis,
-		r.low >= 0 ? fmax(r.low - (from_zero ? 0 : room), 0) : r.low - room, r.high + room);
+	r.low = r.low >= 0 ? fmax(r.low - (from_zero ? 0 : room), 0) : r.low - room;
+	r.high += room;
+	fprintf(to, "unset log %c\nset %crange [%.17g:%.17g]\n", axis, axis, r.low, r.high);
+	put_tics(to, axis, &r, TICS);
 }
 
 static int bar_name_wide(const struct plot_panel *p)
@@ -418,7 +461,8 @@ static void put_lines(const struct sheet *s, size_t number)
 	struct range x, y;
 
 	put_labels(s->script, p->title, p->x_label, p->y_label);
-	fputs("set xtics nomirror auto\nset ytics nomirror auto\nset grid xtics ytics lc rgb "
+	fputs("set format '%g'\nset xtics nomirror auto\nset ytics nomirror auto\nset grid xtics "
+	      "ytics lc rgb "
 	      "'#cccccc' lw 1 dt 1\n",
 	      s->script);
 	find_ranges(p, &x, &y);
@@ -426,8 +470,6 @@ static void put_lines(const struct sheet *s, size_t number)
 		put_nothing(s);
 		return;
 	}
-	put_format(s->script, 'x', &x);
-	put_format(s->script, 'y', &y);
 	put_range(s->script, 'x', x, false, p->x_log);
 	put_range(s->script, 'y', y, true, p->y_log);
 	put_plots(s, number);
@@ -455,6 +497,13 @@ static void put_bar_rows(const struct sheet *s, size_t number)
 	fputs("END_OF_BLOCK\n", s->script);
 }
 
+static void put_value(FILE *to, size_t bar, double value, double at)
+{
+	fprintf(to, "set label %zu '", bar + 1);
+	put_number(to, value, 4);
+	fprintf(to, "' at first %.17g, %zu left offset 0.8,0\n", at, bar);
+}
+
 /* The value in figures stands behind its bar and its interval. */
 static void put_bar_names(const struct sheet *s, const struct plot_panel *p, const struct range *r)
 {
@@ -473,9 +522,7 @@ static void put_bar_names(const struct sheet *s, const struct plot_panel *p, con
 		double at = has_interval(b) ? fmax(fmax(b->high, b->value), 0) : fmax(b->value, 0);
 
 		if (isfinite(b->value))
-			fprintf(s->script,
-				"set label %zu '%.4g' at first %.17g, %zu left offset 0.8,0\n",
-				i + 1, b->value, at, i);
+			put_value(s->script, i, b->value, at);
 		else
 			fprintf(s->script,
 				"set label %zu 'not measured' at first %.17g, %zu left offset "
@@ -503,15 +550,15 @@ static void put_bars(const struct sheet *s, size_t number)
 	put_labels(s->script, p->title, p->y_label, NULL);
 	put_bar_rows(s, number);
 	put_bar_names(s, p, &r);
-	put_format(s->script, 'x', &r);
 	if (r.high <= r.low)
 		r.high = 1;
+	r = (struct range){ r.low - (r.low < 0 ? 0.05 * (r.high - r.low) : 0),
+			    r.high + 0.16 * (r.high - r.low) };
+	put_tics(s->script, 'x', &r, TICS);
 	fprintf(s->script,
-		"unset log\nset xtics nomirror auto\nset grid xtics noytics lc rgb '#cccccc' lw 1 "
-		"dt 1\n"
+		"unset log\nset grid xtics noytics lc rgb '#cccccc' lw 1 dt 1\n"
 		"set xrange [%.17g:%.17g]\nset yrange [%.1f:-0.6]\nplot NaN notitle",
-		r.low - (r.low < 0 ? 0.05 * (r.high - r.low) : 0), r.high + 0.16 * (r.high - r.low),
-		(double)p->bars - 0.4);
+		r.low, r.high, (double)p->bars - 0.4);
 	if (values > 0)
 		fprintf(s->script,
 			", $bars_%zu using (0):2:(0):1:($2-0.36):($2+0.36):3 with boxxyerror fs "

@@ -21,6 +21,7 @@ struct entry {
 	const char *path, *name; /* name: the path's last part */
 	long number;             /* in front of the name; -1: none */
 	int unreadable;          /* -errno */
+	size_t order;            /* in which they were given */
 	struct stats_log log;
 };
 
@@ -120,12 +121,10 @@ static int by_number(const void *a, const void *b)
 
 	if (x->number != y->number) /* those without a number last */
 		return x->number < 0 ? 1 : y->number < 0 ? -1 : x->number < y->number ? -1 : 1;
-	/* As they were given: the paths are in one array. */
-	return x->log.lines < y->log.lines ? -1 : 1;
+	return x->order < y->order ? -1 : 1;
 }
 
-/* read_logs - sorted before they are read, so that `lines` may hold the order until then. Returns:
- * the gravest status. */
+/* read_logs - and tell what is wrong with them, in order. Returns: the gravest status. */
 static int read_logs(struct drawing *d)
 {
 	int status = STATUS_DONE;
@@ -136,7 +135,7 @@ static int read_logs(struct drawing *d)
 		e->path = d->plan->path[i];
 		e->name = last_part(e->path);
 		e->number = number_before(e->name);
-		e->log.lines = i;
+		e->order = i;
 	}
 	qsort(d->entry, d->entries, sizeof(*d->entry), by_number);
 	for (size_t i = 0; i < d->entries; i++) {
@@ -362,7 +361,7 @@ static void put_cell(FILE *to, const char *format, double value)
 		fprintf(to, format, value);
 }
 
-static void put_row(FILE *to, const struct drawing *d, size_t group, const struct entry *e)
+static void put_row(FILE *to, size_t group, const struct entry *e)
 {
 	const struct stats_log *log = &e->log;
 
@@ -373,7 +372,6 @@ static void put_row(FILE *to, const struct drawing *d, size_t group, const struc
 		fputs("<td colspan=9 class=none>nothing to show\n", to);
 		return;
 	}
-	(void)d;
 	put_cell(to, "%.1f", log->seconds);
 	put_cell(to, "%.1f", mean_of(&log->series[STATS_LOG_CPU]));
 	put_cell(to, "%.1f", most_of(&log->series[STATS_LOG_RSS]));
@@ -393,7 +391,7 @@ static void put_rows(FILE *to, const struct drawing *d)
 	for (size_t i = 0; i < d->entries; i++) {
 		if (group + 1 < d->groups && i >= d->group[group].to)
 			group++;
-		put_row(to, d, group, &d->entry[i]);
+		put_row(to, group, &d->entry[i]);
 	}
 }
 

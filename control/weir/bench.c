@@ -16,6 +16,7 @@ static const struct command benches[] = {
 	  bench_gates },
 	{ "load", "an open-loop HTTP client: latency from when a request was due", bench_load },
 	{ "micro", "parts of weir one by one: time, cycles and allocations per operation", bench_micro },
+	{ "modes", "what each mode of the tapper's ladder and each stage costs", bench_modes },
 	{ "plot", "stats logs, weir's and the Go tapper's, as one picture", bench_plot },
 };
 

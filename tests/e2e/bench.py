@@ -22,6 +22,7 @@ import xml.dom.minidom
 import lab
 import packets
 import support
+import wire_support as wire
 from support import Skip, check, check_equal, test, test_alone, weir_path
 
 
@@ -810,3 +811,97 @@ def the_page_of_a_result_fetches_nothing_and_is_xml():
             check(word in said, "%r is not on the page" % word)
         names = sorted(os.listdir(out))
         check(any(re.fullmatch(r"benchmark_summary_\d{8}_\d{6}\.txt", name) for name in names), "no summary in %r" % names)
+
+
+# ---------------------------------------------------------------- modes
+
+
+def need_lab():
+    wire.need_root()
+    wire.need("ip", "tc", "ethtool", "nginx")
+
+
+def all_figures(folder):
+    with open(folder + "/result.json") as f:
+        document = json.load(f)
+    return {(x["cell"], x["name"]): x["samples"] for x in document["figures"]}
+
+
+@test_alone
+def modes_measures_each_rung_and_keeps_its_log():
+    need_lab()
+    with support.Folder() as folder:
+        out = folder.path + "/out"
+        run = subprocess.Popen([weir_path(), "bench", "modes", "--runs", "1", "--seconds", "500ms", "--clients", "3", "--only",
+                                "no_pcap,no_assembler", "--output-dir", out], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               text=True, env=dict(support.environment(), WEIR_BENCHMARK_QPS="100"))
+        _, said = run.communicate(timeout=support.patience(60))
+        check_equal(run.returncode, support.DONE, "status (%s)" % said[-600:])
+        check("min, into " + out in said, "it does not say how long it takes: %s" % said[:200])
+        names = set(os.listdir(out))
+        wanted = {"01_no_pcap_0.log", "02_no_assembler_0.log", "08_normal_0.log", "result.json", "report.html",
+                  "system_info.txt", "baseline_performance.txt"}
+        check(wanted <= names, "missing: %r" % (wanted - names))
+        check(any(re.fullmatch(r"benchmark_summary_\d{8}_\d{6}\.txt", x) for x in names), "no benchmark_summary in %r" % names)
+        found = all_figures(out)
+        requests = found["normal", "requests"][0]
+        check(250 <= found["normal", "rate"][0] <= 350, "%r requests a second" % found["normal", "rate"])
+        check(found["normal", "pairs"][0] >= requests, "normal has paired %r of %r" % (found["normal", "pairs"], requests))
+        check_equal(found["no_assembler", "pairs"], [0], "pairs without an assembler")
+        for mode in ("none", "no_pcap", "no_assembler", "normal"):
+            check(found[mode, "cpu"][0] > 0, "%s costs nothing" % mode)
+            check(found[mode, "latency.p50"][0] > 1000, "the client of %s has no latency" % mode)
+        prices = [cell for cell, name in found if name == "difference.machine"]
+        check_equal(prices, ["price/rx + decode", "price/flow + reassembly + dissect + pair + emit + drain + format + write"],
+                    "prices")
+        check(0 < found["price/rx + decode", "counter"][0] < 1e7, "the counters of decode: %r" % found["price/rx + decode", "counter"])
+        with open(out + "/08_normal_0.log") as f:
+            log = f.read()
+        check_equal(sum(int(x) for x in re.findall(r'"matchedPairs":(\d+)', log)), int(found["normal", "pairs"][0]),
+                    "pairs of the stats lines")
+        with open(out + "/02_no_assembler_0.log") as f:
+            check(re.search(r"packet-source-stats: \[host-tap0: rec: [1-9]", f.read()), "no packets in the stats lines")
+        with open(out + "/baseline_performance.txt") as f:
+            check(re.search("P50 latency: [0-9.e+]+ us", f.read()), "the baseline has no latency")
+        if shutil.which("gnuplot"):
+            check({"graph.png", "graph.svg", "graph.html", "ladder.svg", "ladder.png"} <= names, "pictures: %r" % names)
+        check_equal(left_behind(run.pid), [], "left behind")
+
+
+@test_alone
+def modes_ended_by_a_signal_leaves_nothing_but_its_folder():
+    need_lab()
+    with support.Folder() as folder:
+        out = folder.path + "/out"
+        with open(folder.path + "/err", "w") as err:
+            process = subprocess.Popen([weir_path(), "bench", "modes", "--ladder", "tapper", "--seconds", "20s", "--output-dir", out],
+                                       stdout=subprocess.DEVNULL, stderr=err, env=support.environment())
+        end = time.monotonic() + support.patience(20)
+        while not os.path.exists(out + "/08_normal.running"):
+            check(time.monotonic() < end and process.poll() is None, "no capture was started")
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        status = process.wait(support.patience(20))
+        check_equal(status, 128 + signal.SIGINT, "status")
+        check_equal([x for x in os.listdir(out) if x.endswith(".running")], [], "logs left")
+        check_equal(left_behind(process.pid), [], "left behind")
+
+
+@test
+def modes_refuses_what_it_cannot_do():
+    def refused(words, *options, **env):
+        run = bench("modes", "--output-dir", "/nonexistent/folder", *options, env=dict(support.environment(), **env))
+        check_equal(run.returncode, support.USAGE, "status of %r" % (options,))
+        check(words in run.stderr and run.stderr.count("\n") <= 2, "%r: %s" % (options, run.stderr))
+
+    refused("there are: tapper, stages, both", "--ladder", "up")
+    refused("there are: load, hey, wrk", "--client", "curl")
+    refused("no such rung; there are: no_pcap", "--only", "no_pcap,no_such")
+    refused("with --iface", "--url", "http://127.0.0.1/")
+    refused("with --iface", WEIR_BENCHMARK_URL="http://127.0.0.1/")
+    refused("WEIR_BENCHMARK_QPS=many", WEIR_BENCHMARK_QPS="many")
+    refused("WEIR_BENCHMARK_CLIENT_PERIOD=0", WEIR_BENCHMARK_CLIENT_PERIOD="0")
+    refused("install the package hey", "--client", "hey", PATH="/nonexistent")
+    run = bench("modes", "--output-dir", "/nonexistent/folder")
+    check_equal(run.returncode, support.OUTPUT, "status of a folder that cannot be made")

@@ -23,6 +23,7 @@ TESTED_ELSEWHERE = {
     "control/bench/backends.c": "options, and the order of things; tests/e2e/bench.py",
     "control/bench/gates.c": "joins parts that have their tests; tests/e2e/bench.py",
     "control/bench/load_command.c": "options to one call; tests/e2e/bench.py",
+    "control/bench/modes.c": "joins parts that have their tests; tests/e2e/bench.py",
     "control/bench/plot_logs.c": "a picture and a page from logs; tests/e2e/bench.py",
     "control/daemon/main.c": "set-up only; every end-to-end run passes through it",
     "control/weir/bench.c": "the table of benchmarks; tests/e2e/bench.py",
