@@ -23,7 +23,6 @@
 #define STOP_NS    UINT64_C(200000000)  /* for answers under way when a signal came */
 
 enum {
-	REQUEST_BYTES = 4096,
 	READ_BYTES = 65536,
 	EVENTS = 256,
 	FILES_BESIDE = 64,
@@ -55,7 +54,7 @@ struct load {
 	struct sockaddr_storage address;
 	socklen_t address_bytes;
 	bool closed;
-	char request[REQUEST_BYTES];
+	char request[LOAD_REQUEST_BYTES];
 	size_t request_bytes;
 	uint64_t start_ns, begin_ns, end_ns; /* begin: of the measured time */
 	int epoll;
@@ -111,7 +110,7 @@ int load_url(const char *text, struct load_plan *plan)
 		behind = end;
 	}
 	if (bytes == 0 || bytes >= sizeof(plan->host) || behind != target ||
-	    (*target != '\0' && *target != '/') || strlen(target) > REQUEST_BYTES / 2)
+	    (*target != '\0' && *target != '/') || strlen(target) > LOAD_REQUEST_BYTES / 2)
 		return -EINVAL;
 	memcpy(plan->host, host, bytes);
 	plan->host[bytes] = '\0';
@@ -120,18 +119,17 @@ int load_url(const char *text, struct load_plan *plan)
 	return 0;
 }
 
-static void build_request(struct load *l)
+size_t load_request(const struct load_plan *p, char ret[LOAD_REQUEST_BYTES])
 {
-	const struct load_plan *p = l->plan;
 	bool v6 = strchr(p->host, ':') != NULL;
 	char port[8] = "";
 
 	if (p->port != 80)
 		(void)snprintf(port, sizeof(port), ":%u", p->port);
-	l->request_bytes = (size_t)snprintf(
-		l->request, sizeof(l->request),
+	return (size_t)snprintf(
+		ret, LOAD_REQUEST_BYTES,
 		"GET %.*s HTTP/1.1\r\nHost: %s%s%s%s\r\nUser-Agent: weir\r\nAccept: */*\r\n\r\n",
-		REQUEST_BYTES / 2, p->target, v6 ? "[" : "", p->host, v6 ? "]" : "", port);
+		LOAD_REQUEST_BYTES / 2, p->target, v6 ? "[" : "", p->host, v6 ? "]" : "", port);
 }
 
 static int resolve(struct load *l, char err[LOAD_ERROR_BYTES])
@@ -673,7 +671,7 @@ static int set_up(struct load *l, char err[LOAD_ERROR_BYTES])
 	if (bad < 0)
 		return bad;
 	raise_files(l->plan->connections);
-	build_request(l);
+	l->request_bytes = load_request(l->plan, l->request);
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll < 0) {
 		bad = -errno;

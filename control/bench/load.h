@@ -35,7 +35,7 @@
 #define LOAD_RATE_MAX        10e6
 #define LOAD_CONNECTIONS_MAX 20000
 
-enum { LOAD_ERROR_BYTES = 256 };
+enum { LOAD_ERROR_BYTES = 256, LOAD_REQUEST_BYTES = 4096 };
 
 struct load_plan {
 	char host[64]; /* an address, or a name */
@@ -83,6 +83,9 @@ struct load_report {
  * text's. Returns: 0; -EINVAL: none, or with blanks or control characters; -EPROTONOSUPPORT: https.
  */
 int load_url(const char *text, struct load_plan *plan);
+
+/* load_request - the request as it is sent. Returns: its length. */
+size_t load_request(const struct load_plan *plan, char ret[LOAD_REQUEST_BYTES]);
 
 /* load_run - INT and TERM end it early; what was measured until then is told.
  * Returns: 0; -errno, with err: nothing could be connected. */

@@ -133,7 +133,7 @@ static int put_body(const char *folder, uint32_t bytes)
 
 	if (body == NULL)
 		return -ENOMEM;
-	memset(body, 'x', bytes);
+	memset(body, PLACE_BODY_BYTE, bytes);
 	(void)snprintf(name, sizeof(name), "www/%" PRIu32, bytes);
 	err = put_file(folder, name, body, bytes);
 	free(body);

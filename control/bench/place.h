@@ -6,7 +6,7 @@
 #include "control/bench/trial.h"
 #include "dataplane/base/cpu.h"
 
-enum { PLACE_FOLDER_BYTES = 64 };
+enum { PLACE_FOLDER_BYTES = 64, PLACE_BODY_BYTE = 'x' }; /* what the server's files are full of */
 
 struct place {
 	char lab[LAB_NAME_BYTES]; /* "": there is none */

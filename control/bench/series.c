@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "control/bench/hold.h"
+#include "control/bench/traffic.h"
 
 /* What stands beside differences is the noise of this figure, which every cell has. */
 static const char *const noise_figure[] = { "cpu", "busy" };
@@ -162,6 +163,8 @@ int series_run(const struct series *s, struct result *r, struct trial_error *err
 			      .terminal = isatty(STDERR_FILENO) == 1 };
 	int code = 0;
 
+	for (uint32_t i = 0; i < s->cells; i++)
+		traffic_note(&s->cell[i].load, s->place, r);
 	for (uint32_t round = 0; round < s->rounds && code == 0; round++)
 		code = run_round(s, &p, round, r, again, err);
 	show_end(&p);

@@ -2,6 +2,7 @@
  * that the estimate adds up, and that an end in between keeps what was measured. A trial is played.
  */
 #include "control/bench/series.h"
+#include "control/bench/traffic.h"
 
 #include <errno.h>
 #include <math.h>
@@ -34,6 +35,12 @@ int trial_run(struct place *p, const struct trial_load *load, const struct trial
 void trial_result(const struct trial_outcome *o, const char *cell, struct result *r)
 {
 	result_add(r, cell, "cpu", "cycles/packet", BETTER_LOWER, o->pairs);
+}
+
+void traffic_note(const struct trial_load *load, const struct place *p, struct result *r)
+{
+	(void)p;
+	result_condition(r, "traffic", "rate", "%g", load->rate);
 }
 
 int place_interrupted(void)
