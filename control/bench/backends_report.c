@@ -12,7 +12,7 @@
 
 enum {
 	SAMPLES_MAX = 1000,
-	TABLES_MAX = BACKENDS_GROUPS_MAX + BACKENDS_LIST_MAX,
+	TABLES_MAX = 2 * BACKENDS_GROUPS_MAX + BACKENDS_LIST_MAX,
 	DUEL_COLUMNS = 9,
 	DUEL_ROWS_MAX = 3 * BACKENDS_GROUPS_MAX,
 	DUEL_BYTES = 96,
@@ -234,10 +234,17 @@ static const char duel_about[] =
 
 /* ---- tables ---- */
 
-static const struct report_column rate_columns[] = {
+static const struct report_column cost_columns[] = {
 	{ "above", "beyond the load", 0, NULL },
 	{ "cpu", "whole machine", 0, NULL },
 	{ "busy", "busy (100: one core)", 0, NULL },
+	{ "cache_misses", "cache misses", 0, "per packet" },
+	{ "context_switches", "context switches", 0, "per packet" },
+	{ "system_calls", "system calls", 0, "per packet" },
+	{ "memory", "memory (Pss)", 1e-6, "MB" },
+};
+
+static const struct report_column frame_columns[] = {
 	{ "rate", "rate", 1e-3, "thousand/s" },
 	{ "offered", "offered", 0, NULL },
 	{ "received", "received", 0, NULL },
@@ -250,10 +257,6 @@ static const struct report_column rate_columns[] = {
 	{ "lost.invalid", NULL, 0, NULL },
 	{ "unexplained", "unexplained", 0, NULL },
 	{ "late", "dropped before the mirror", 0, NULL },
-	{ "cache_misses", "cache misses", 0, "per packet" },
-	{ "context_switches", "context switches", 0, "per packet" },
-	{ "system_calls", "system calls", 0, "per packet" },
-	{ "memory", "memory (Pss)", 1e-6, "MB" },
 };
 
 static const struct report_column http_columns[] = {
@@ -286,7 +289,7 @@ static const struct report_column filter_columns[] = {
 };
 
 static const struct report_column idle_columns[] = {
-	{ "above", "beyond the machine alone (100: one core)", 0, NULL },
+	{ "above", "beyond the machine alone (100: one core)", 0, "%" },
 	{ "busy", "whole machine", 0, NULL },
 	{ "busy.process", "its own processes", 0, NULL },
 	{ "memory", "memory (Pss)", 1e-6, "MB" },
@@ -297,34 +300,45 @@ static const struct report_column limit_columns[] = {
 	{ "limit.sender", "what the sender can", 1e-3, "thousand/s" },
 };
 
-static const struct {
+/* A table of a traffic: columns, what is said about them, what its title has behind the traffic's.
+ */
+struct view {
+	enum backends_part part;
 	const struct report_column *column;
 	size_t columns;
-	const char *about;
-} part_columns[PARTS] = {
-	[PART_rates] = { rate_columns, array_count(rate_columns),
-			 "`beyond the load`: cycles of the whole machine per packet, softirq "
-			 "included, less those of `none` in the same round. `spin` receives "
-			 "nothing and keeps a core busy: a control, one core more." },
-	[PART_http] = { http_columns, array_count(http_columns),
-			"Requests and answers as the mirror shows them, paired and written to "
-			"/dev/null. Packet to pair: from the time stamp of a pair's last packet "
-			"until "
-			"its record was written; control sleeps up to 10 ms unless much waits." },
-	[PART_filter] = { filter_columns, array_count(filter_columns),
-			  "Where the kernel refuses packets for weir it does not say how many." },
-	[PART_idle] = { idle_columns, array_count(idle_columns),
-			"`spin` has to be 100 above: if not, something else was at work." },
-	[PART_limit] = { limit_columns, array_count(limit_columns),
-			 "In the manner of RFC 2544: halving towards the largest rate at which "
-			 "nothing is lost; its trials last 60 s, these as long as a run. As much "
-			 "as "
-			 "the sender can: the limit was not found." },
+	const char *title, *about;
+};
+
+static const struct view views[] = {
+	{ PART_rates, cost_columns, array_count(cost_columns), "",
+	  "`beyond the load`: cycles of the whole machine per packet, softirq included, less those "
+	  "of "
+	  "`none` in the same round. `spin` receives nothing and keeps a core busy: a control, one "
+	  "core more." },
+	{ PART_rates, frame_columns, array_count(frame_columns), ": what becomes of the frames",
+	  "Every frame has a number: it is received, or lost under a name. Names that nobody "
+	  "needed are "
+	  "left out." },
+	{ PART_http, http_columns, array_count(http_columns), "",
+	  "Requests and answers as the mirror shows them, paired and written to /dev/null. Packet "
+	  "to "
+	  "pair: from the time stamp of a pair's last packet until its record was written; control "
+	  "sleeps up to 10 ms unless much waits." },
+	{ PART_filter, filter_columns, array_count(filter_columns), "",
+	  "Where the kernel refuses packets for weir it does not say how many." },
+	{ PART_idle, idle_columns, array_count(idle_columns), "",
+	  "`spin` has to be 100 above: if not, something else was at work." },
+	{ PART_limit, limit_columns, array_count(limit_columns), "",
+	  "In the manner of RFC 2544: halving towards the largest rate at which nothing is lost; "
+	  "its "
+	  "trials last 60 s, these as long as a run. As much as the sender can: the limit was not "
+	  "found." },
 };
 
 struct layout {
 	struct report_table table[TABLES_MAX];
 	struct report_column column[TABLES_MAX][COLUMNS_MAX];
+	char title[TABLES_MAX][160];
 	size_t tables;
 	char *cell[TABLES_MAX * (BACKENDS + 1)]; /* lists that end with NULL; from malloc() */
 	size_t cells;
@@ -339,13 +353,13 @@ static bool is_zero(const struct figure *f)
 }
 
 /* choose_columns - without the names under which nobody of this table has lost anything. */
-static size_t choose_columns(const struct result *r, char *const *cell, enum backends_part part,
+static size_t choose_columns(const struct result *r, char *const *cell, const struct view *v,
 			     struct report_column ret[COLUMNS_MAX])
 {
 	size_t columns = 0;
 
-	for (size_t i = 0; i < part_columns[part].columns; i++) {
-		const struct report_column *c = &part_columns[part].column[i];
+	for (size_t i = 0; i < v->columns; i++) {
+		const struct report_column *c = &v->column[i];
 		bool wanted = strncmp(c->figure, "lost.", 5) != 0;
 
 		for (size_t k = 0; cell[k] != NULL && !wanted; k++)
@@ -358,7 +372,7 @@ static size_t choose_columns(const struct result *r, char *const *cell, enum bac
 
 /* add_table - of the back ends that have a cell of that traffic. */
 static void add_table(struct layout *l, const struct result *r, const char *title,
-		      const char *traffic, enum backends_part part, const char *figure)
+		      const char *traffic, const struct view *v, const char *figure)
 {
 	char **first = &l->cell[l->cells];
 	char cell[RESULT_NAME_BYTES];
@@ -370,30 +384,40 @@ static void add_table(struct layout *l, const struct result *r, const char *titl
 	}
 	if (first == &l->cell[l->cells] || l->tables == TABLES_MAX)
 		return;
+	(void)snprintf(l->title[l->tables], sizeof(l->title[0]), "%s%s", title, v->title);
 	l->cell[l->cells++] = NULL;
 	l->table[l->tables] = (struct report_table){
-		.title = title,
-		.about = part_columns[part].about,
+		.title = l->title[l->tables],
+		.about = v->about,
 		.first_column = "back end/traffic",
 		.cell = (const char *const *)first,
 		.column = l->column[l->tables],
-		.columns = choose_columns(r, first, part, l->column[l->tables]),
+		.columns = choose_columns(r, first, v, l->column[l->tables]),
 	};
 	l->tables++;
+}
+
+/* add_views - of one traffic. */
+static void add_views(struct layout *l, const struct result *r, const char *title,
+		      const char *traffic, enum backends_part part, const char *figure)
+{
+	for (size_t i = 0; i < array_count(views); i++)
+		if (views[i].part == part)
+			add_table(l, r, title, traffic, &views[i], figure);
 }
 
 static void add_tables(struct layout *l, const struct backends_plan *p,
 		       const struct backends_cells *c, const struct result *r)
 {
-	static char traffic[BACKENDS_LIST_MAX][32], title[BACKENDS_LIST_MAX][64];
+	char traffic[32], title[64];
 
 	for (uint32_t i = 0; i < c->groups; i++)
-		add_table(l, r, c->group[i].title, c->group[i].traffic, c->group[i].part,
+		add_views(l, r, c->group[i].title, c->group[i].traffic, c->group[i].part,
 			  cost_of(c->group[i].part));
 	for (uint32_t s = 0; s < p->sizes; s++) {
-		(void)snprintf(traffic[s], sizeof(traffic[s]), "limit/%u", p->size[s]);
-		(void)snprintf(title[s], sizeof(title[s]), "loss-free rate, %u bytes", p->size[s]);
-		add_table(l, r, title[s], traffic[s], PART_limit, "limit");
+		(void)snprintf(traffic, sizeof(traffic), "limit/%u", p->size[s]);
+		(void)snprintf(title, sizeof(title), "loss-free rate, %u bytes", p->size[s]);
+		add_views(l, r, title, traffic, PART_limit, "limit");
 	}
 }
 

@@ -99,6 +99,24 @@ static int complain(const char *command, const char *why)
 	return STATUS_OUTPUT;
 }
 
+/* write_markdown - the tables once more, for a README. */
+static int write_markdown(const struct result *r, const struct report *layout, const char *folder,
+			  char err[RESULT_ERROR_BYTES])
+{
+	char path[PATH_MAX + 16];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/report.md", folder);
+	f = fopen(path, "we");
+	if (f != NULL)
+		report_text(r, layout, REPORT_MARKDOWN, f);
+	if (f != NULL && fclose(f) == 0)
+		return 0;
+	(void)snprintf(err, RESULT_ERROR_BYTES, "%.300s cannot be written: %s", path,
+		       strerror(errno));
+	return -EIO;
+}
+
 int common_end(const struct common *c, const char *command, const struct result *r,
 	       const struct report *layout, const struct report_part *part, size_t parts)
 {
@@ -107,7 +125,8 @@ int common_end(const struct common *c, const char *command, const struct result 
 	report_text(r, layout, REPORT_PLAIN, stdout);
 	fflush(stdout);
 	if (result_write(r, c->folder, err) < 0 || report_html(r, layout, c->folder, err) < 0 ||
-	    report_files(r, part, parts, c->folder, err) < 0)
+	    report_files(r, part, parts, c->folder, err) < 0 ||
+	    write_markdown(r, layout, c->folder, err) < 0)
 		return complain(command, err);
 	fprintf(stderr, "%s: see %s/report.html\n", command, c->folder);
 	return STATUS_DONE;

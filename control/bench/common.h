@@ -55,8 +55,8 @@ int common_begin(struct common *c, const char *command, const char *what);
 /* common_say_time - how long it will take, on standard error. */
 void common_say_time(const char *command, double seconds, const char *folder);
 
-/* common_end - result.json, report.html, the text files; the tables on standard output. Returns: as
- * common_begin(). */
+/* common_end - result.json, report.html, report.md, the text files; the tables on standard output.
+ * Returns: as common_begin(). */
 int common_end(const struct common *c, const char *command, const struct result *r,
 	       const struct report *layout, const struct report_part *part, size_t parts);
 

@@ -35,7 +35,7 @@ def bench(*words, **more):
 # ---------------------------------------------------------------- backends
 
 
-def left_behind(pid):
+def not_taken_away(pid):
     """What a benchmark with that number should have taken away."""
     found = [x for x in os.listdir("/run/netns") if x.startswith("weir-bench-%d-" % pid)] if os.path.isdir("/run/netns") else []
     found += ["/run/weir/bench-%d" % pid] if os.path.exists("/run/weir/bench-%d" % pid) else []
@@ -53,9 +53,9 @@ def backends_running(folder, *words):
         process.kill()
         process.communicate()
     end = time.monotonic() + support.patience(15)
-    while left_behind(process.pid) and time.monotonic() < end:
+    while not_taken_away(process.pid) and time.monotonic() < end:
         time.sleep(0.1)
-    check_equal(left_behind(process.pid), [], "left behind")
+    check_equal(not_taken_away(process.pid), [], "left behind")
 
 
 def wait_line(process, text):
@@ -68,7 +68,7 @@ def wait_line(process, text):
     raise support.Failure("it never said %r: %s" % (text, "".join(said)))
 
 
-def figures(folder):
+def samples_of(folder):
     """{(cell, name): samples}"""
     with open(os.path.join(str(folder), "result.json")) as f:
         return {(x["cell"], x["name"]): x["samples"] for x in json.load(f)["figures"]}
@@ -89,7 +89,7 @@ def backends_account_for_every_frame_and_leave_a_report_and_nothing_else():
                               "--seconds", "500ms") as process:
             table, said = process.communicate(timeout=support.patience(90))
             check_equal(process.returncode, support.DONE, "status (%s)" % said)
-        found = figures(out)
+        found = samples_of(out)
         for cell in ("pcap/100/20000", "af_xdp-native/100/20000"):
             check(found[cell, "offered"][0] > 5000, "%s was offered %s frames" % (cell, found[cell, "offered"]))
             check_equal(found[cell, "unexplained"], [0], "frames of %s without an account" % cell)
@@ -99,7 +99,7 @@ def backends_account_for_every_frame_and_leave_a_report_and_nothing_else():
         check_equal(found["pcap/100/20000", "above"][0], found["pcap/100/20000", "cpu"][0] - found["none/100/20000", "cpu"][0],
                     "what pcap adds")
         names = set(os.listdir(out))
-        check({"result.json", "report.html", "system_info.txt"} <= names, "in the folder are %s" % sorted(names))
+        check({"result.json", "report.html", "report.md", "system_info.txt"} <= names, "in the folder are %s" % sorted(names))
         check(any(x.startswith("benchmark_summary_") for x in names), "in the folder are %s" % sorted(names))
         with open(os.path.join(out, "report.html")) as f:
             check("AF_XDP against pcap" in f.read(), "no table of AF_XDP against pcap in the report")
@@ -117,7 +117,7 @@ def a_back_end_made_to_drop_is_reported_as_dropping():
             stand_still(process.pid, 1.0)
             _, said = process.communicate(timeout=support.patience(90))
             check_equal(process.returncode, support.DONE, "status (%s)" % said)
-        found = figures(out)
+        found = samples_of(out)
         cell = "af_xdp-native/64/100000"
         check(found[cell, "lost"][0] > 10000, "of a second of 100,000 frames %s were lost" % found[cell, "lost"])
         check_equal(found[cell, "lost"][0], sum(v[0] for (c, n), v in found.items() if c == cell and n.startswith("lost.")),
@@ -151,7 +151,7 @@ def backends_ended_by_a_signal_keep_what_there_is_and_leave_nothing():
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=support.patience(30))
             check_equal(process.returncode, 128 + signal.SIGINT, "status")
-        check(("none/64/10000", "cpu") in figures(out), "nothing is kept")
+        check(("none/64/10000", "cpu") in samples_of(out), "nothing is kept")
         with backends_running(os.path.join(folder.path, "other"), "--parts", "rates", "--backends", "af_packet") as process:
             wait_line(process, "1 of ")
             process.kill()  # what is left by it is looked for in the end
