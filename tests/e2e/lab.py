@@ -351,13 +351,16 @@ def up_says_what_was_made_and_what_to_type_next():
 
 @test_alone
 def up_takes_less_than_two_seconds():
-    """Once in five times is enough: what else the machine has to do is not the lab's time."""
-    seconds = []
-    while len(seconds) < 5 and min(seconds, default=9) >= support.patience(2):
+    """Once in five times is enough, and what anybody waits for a processor is not the lab's time."""
+    said = []
+    while len(said) < 5:
+        waited = support.processor_waited()
         with Lab() as lab:
-            seconds.append(lab.run.seconds)
-    check(min(seconds) < support.patience(2), "never; %s s" % ", ".join("%.2f" % s for s in seconds))
-    return "%.2f s" % seconds[-1]
+            waited = support.processor_waited() - waited
+            said.append("%.2f s, %.2f s of them with too few processors" % (lab.run.seconds, waited))
+            if lab.run.seconds - waited < support.patience(2) and lab.run.seconds < support.in_the_end(20):
+                return said[-1]
+    raise support.Failure("never: " + "; ".join(said))
 
 
 @test

@@ -61,10 +61,10 @@ class Live:
 
     def wait(self, seconds):
         try:
-            return self.process.wait(support.patience(seconds))
+            return self.process.wait(support.in_the_end(seconds))
         except subprocess.TimeoutExpired:
             raise support.Failure("weir still runs after %g s; stderr ends: %s" %
-                                  (support.patience(seconds), self.stderr()[-400:])) from None
+                                  (support.in_the_end(seconds), self.stderr()[-400:])) from None
 
     def stderr(self):
         self.errors.seek(0)
@@ -212,7 +212,7 @@ def a_killed_dataplane_ends_the_run_with_an_error():
 
 def listening(daemons):
     """The sockets that the daemons listen on, as soon as there are any."""
-    end = time.monotonic() + support.patience(3)
+    end = time.monotonic() + support.in_the_end(3)
     while True:
         sockets = [path for pid in daemons for path in support.sockets_of(pid)]
         if sockets or time.monotonic() > end:
@@ -231,7 +231,7 @@ def nothing_is_left_when_weir_is_killed():
         live.process.kill()
         live.wait(5)
         check_equal(support.wait_gone(daemons, 3), [], "daemons that stayed")
-        end = time.monotonic() + support.patience(2)
+        end = time.monotonic() + support.in_the_end(2)
         while time.monotonic() < end and any(os.path.exists(os.path.dirname(p)) for p in sockets):
             time.sleep(0.02)
         left = [p for p in sockets + [os.path.dirname(p) for p in sockets] if os.path.exists(p)]
@@ -281,12 +281,12 @@ def records_come_while_the_pipe_stays_open():
     with Live() as live:
         clock, (opening, one) = Clock(), rounds(0)
         live.feed(packets.file_header() + clock.records(opening + one(0)))
-        end = time.monotonic() + support.patience(3)
+        end = time.monotonic() + support.in_the_end(3)
         while time.monotonic() < end:
             if os.path.exists(live.output) and sum(x["type"] == "pair" for x in live.whole_lines()) == 20:
                 return
             time.sleep(0.05)
-        raise support.Failure("%d lines of output after 3 s, wanted 20 pairs: input waits for a full window" %
+        raise support.Failure("%d lines of output in the end, wanted 20 pairs: input waits for a full window" %
                               len(live.whole_lines()))
 
 

@@ -5,6 +5,7 @@ sent received or lost by name; does nobody notice that control is stopped or
 killed; does a capture that ends, however it ends, leave the machine as it was;
 has nobody a privilege while packets are parsed; what does it cost to wait.
 """
+import calendar
 import collections
 import contextlib
 import functools
@@ -262,7 +263,8 @@ def a_stop_under_load_leaves_nothing_between_the_workers():
                 run = live.end()
                 seconds = time.monotonic() - begun
                 check(sender.running(), "the sender had ended before the stop, so nothing is shown")
-        check(seconds < support.patience(5), "the end took %.1f s" % seconds)
+        check(seconds < support.in_the_end(5), "the end took %.1f s" % seconds)
+        check("does not end although" not in run.stderr, "the end was not waited for: %s" % run.stderr[-400:])
         check(handed(run, "handed_out") > 1000, "next to nothing was handed over")
         check_equal(handed(run, "handed_in"), handed(run, "handed_out"), "packets handed in, of those handed out")
         said.append("%s: %d handed over, %d without room" % (ring, handed(run, "handed_out"), handed(run, "handoff_full")))
@@ -302,10 +304,10 @@ def a_count_is_exact(back_end):
 @over_each_back_end(test)
 def a_duration_is_kept(back_end):
     with Lab() as lab, capture(lab, back_end, "--duration", "1s") as live:
-        begun = time.monotonic()
         run = live.wait().check_status(support.DONE).check_closed()
-        seconds = time.monotonic() - begun
-        check(0.5 < seconds < support.patience(3), "it lasted %.2f s" % seconds)
+        begun = calendar.timegm(time.strptime(run.lines[0]["started"][:19], "%Y-%m-%dT%H:%M:%S"))
+        seconds = time.time() - begun - float(run.lines[0]["started"][19:].rstrip("Z"))
+        check(1 <= seconds < support.in_the_end(3), "it lasted %.2f s" % seconds)
 
 
 @test
@@ -385,6 +387,20 @@ SMALL = {
 }
 
 
+# Room for a second and more of what the tests send: of what may not be lost nothing is, when another program has the
+# processor for so long.
+ROOMY = {
+    "pcap": ("buffer=128m",),
+    "af_packet": ("blocks=512",),
+    "af_xdp_native": ("ring=32768",),
+    "af_xdp_generic": ("ring=32768",),
+}
+
+
+def roomy(back_end):
+    return with_options(back_end, *ROOMY[back_end])
+
+
 @over_each_back_end(test_alone)
 def every_numbered_frame_is_received_or_lost_by_name(back_end):
     options, names = SMALL[back_end]
@@ -418,11 +434,10 @@ def synth(pairs, seed=1):
 
 @test_alone
 def a_control_that_stands_still_for_ten_seconds_costs_records_by_number_and_no_packet():
-    pairs = 240000  # 12 s at 20,000 a second
-    with Lab() as lab, Capture(lab, *with_options("af_xdp_native"), "--ring", "4MiB", "--headers",
-                              "none") as live:
+    pairs = 120000  # 12 s at 10,000 a second
+    with Lab() as lab, Capture(lab, *roomy("af_xdp_native"), "--ring", "4MiB", "--headers", "none") as live:
         control = live.control()
-        with lab.begin_sending(*synth(pairs), "--rate", "40k") as sender:
+        with lab.begin_sending(*synth(pairs), "--rate", "20k") as sender:
             time.sleep(0.5)
             os.kill(control, signal.SIGSTOP)
             time.sleep(10)
@@ -444,7 +459,7 @@ def a_control_that_stands_still_for_ten_seconds_costs_records_by_number_and_no_p
 @over_each_back_end(test_alone)
 def a_killed_control_comes_back_and_no_packet_is_lost(back_end):
     pairs = 30000
-    with Lab() as lab, capture(lab, back_end, "--headers", "none") as live:
+    with Lab() as lab, Capture(lab, *roomy(back_end), "--headers", "none") as live:
         snapshot = Snapshot(lab)
         control, dataplane = live.control(), live.dataplane()
         with lab.begin_sending(*synth(pairs), "--rate", "30k") as sender:
@@ -503,7 +518,8 @@ def a_killed_dataplane_ends_the_capture_with_5_and_leaves_nothing(back_end):
         with capture(lab, back_end) as live:
             dataplane = live.dataplane()
             snapshot.note(dataplane, live.control())
-            lab.send(*synth(500), "--rate", "20k")
+            report = lab.send(*synth(500), "--rate", "20k")
+            until(lambda: live.received() == report["frames"], 10, "all packets are received")
             os.kill(dataplane, signal.SIGKILL)
             run = live.wait().check_status(support.SOURCE)
             check("signal 9" in run.stderr, "it is not said: %r" % run.stderr[-300:])
@@ -810,7 +826,7 @@ def two_services_meet_and_control_may_be_started_again():
         name = wire.new_name()
         snapshot = Snapshot(lab)
         common = ("--user", "nobody", "--headers", "none")
-        with Capture(lab, "--only", "dataplane", "--rx", "af_packet:tap0", *common, name=name, wait=False) as dataplane:
+        with Capture(lab, "--only", "dataplane", *roomy("af_packet"), *common, name=name, wait=False) as dataplane:
             until(lambda: os.path.exists(os.path.join(wire.RUNTIME, name, "attach.sock")), 5, "the dataplane listens")
             with Capture(lab, "--only", "control", *common, name=name) as control:
                 snapshot.note(dataplane.pid, control.pid)

@@ -9,6 +9,7 @@ import base64
 import collections
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -86,6 +87,30 @@ def full():
 def patience(seconds):
     """A time limit, longer where a sanitizer watches."""
     return seconds * (6 if sanitized() else 1)
+
+
+def in_the_end(seconds):
+    """How long to wait for what has to come. Another program may have the processor for seconds; only a failure takes
+    as long as this."""
+    return patience(max(seconds, 20))
+
+
+def processor_waited():
+    """Seconds, since the machine was started, in which something had to wait for a processor; 0 if nobody counts them."""
+    try:
+        with open("/proc/pressure/cpu") as f:
+            return int(re.search(r"^some .* total=(\d+)", f.read(), re.M).group(1)) / 1e6
+    except (OSError, AttributeError):
+        return 0.0
+
+
+def waited_for_processor(pid):
+    """Seconds in which a process of one thread could have run and did not; 0 if the kernel does not say."""
+    try:
+        with open("/proc/%d/schedstat" % pid) as f:
+            return int(f.read().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
 
 
 def captures_folder():
@@ -436,8 +461,8 @@ def alive(pid):
 
 
 def wait_gone(pids, seconds):
-    """Those of `pids` that still live after `seconds`."""
-    end = time.monotonic() + patience(seconds)
+    """Those of `pids` that live on; `seconds` and more are left to them."""
+    end = time.monotonic() + in_the_end(seconds)
     while time.monotonic() < end and any(alive(pid) for pid in pids):
         time.sleep(0.02)
     return [pid for pid in pids if alive(pid)]

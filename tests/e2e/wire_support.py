@@ -98,13 +98,13 @@ def new_name():
 
 def until(condition, seconds, what):
     """Wait for something to become true, and return it."""
-    end = time.monotonic() + support.patience(seconds)
+    end = time.monotonic() + support.in_the_end(seconds)
     while True:
         found = condition()
         if found:
             return found
         if time.monotonic() > end:
-            raise Failure("after %g s still not: %s" % (support.patience(seconds), what))
+            raise Failure("after %g s still not: %s" % (support.in_the_end(seconds), what))
         time.sleep(0.02)
 
 
@@ -500,10 +500,10 @@ class Capture:
     def wait(self, seconds=20):
         """Until it leaves by itself; what it left."""
         try:
-            status = self.process.wait(support.patience(seconds))
+            status = self.process.wait(support.in_the_end(seconds))
         except subprocess.TimeoutExpired:
             raise Failure("weir capture still runs after %g s; stderr ends: %s" %
-                          (support.patience(seconds), self.stderr()[-400:])) from None
+                          (support.in_the_end(seconds), self.stderr()[-400:])) from None
         run = Captured(status, self.stderr(), self.bytes() if os.path.exists(self.output) else b"")
         run.ledger = self.books()
         return run
@@ -612,7 +612,7 @@ class Snapshot:
         for part, look in self.parts.items():
             if part == "links" and not links:
                 continue
-            found, end = look(), time.monotonic() + support.patience(3)
+            found, end = look(), time.monotonic() + support.in_the_end(3)
             while found != self.before[part] and time.monotonic() < end:
                 time.sleep(0.1)  # what the kernel frees late
                 found = look()
