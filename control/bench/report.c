@@ -356,11 +356,17 @@ static void put_chart(FILE *to, const struct result *r, const struct report_tabl
 	fputs("</svg></figure>\n", to);
 }
 
-static void put_table(FILE *to, const struct result *r, const struct report_table *t)
+static void put_table(FILE *to, const struct result *r, const struct report_table *layout)
 {
+	struct report_table told = *layout, *t = &told;
+	struct report_column *column;
 	const char **cell;
-	size_t cells = shown_cells(r, t, &cell);
+	size_t cells = shown_cells(r, layout, &cell);
+	char untold[512];
 
+	t->columns = shown_columns(r, layout, &column);
+	t->column = column;
+	shown_untold(r, layout, untold, sizeof(untold));
 	fputs("<section>\n", to);
 	put_element(to, "h2", t->title);
 	fputs("\n", to);
@@ -369,6 +375,11 @@ static void put_table(FILE *to, const struct result *r, const struct report_tabl
 	if (t->reference != NULL) {
 		fputs("<p class=\"dim\">Differences are to ", to);
 		put_text(to, t->reference);
+		fputs(".</p>\n", to);
+	}
+	if (untold[0] != '\0') {
+		fputs("<p class=\"dim\">Not told here: ", to);
+		put_text(to, untold);
 		fputs(".</p>\n", to);
 	}
 	fputs("<div class=\"wide\"><table>\n", to);
@@ -387,6 +398,7 @@ static void put_table(FILE *to, const struct result *r, const struct report_tabl
 	for (size_t c = 0; c < t->columns; c++)
 		put_chart(to, r, t, &t->column[c], cell, cells);
 	fputs("</div>\n</section>\n", to);
+	free(column);
 	free(cell);
 }
 

@@ -44,7 +44,7 @@ struct report_image {
 };
 
 struct report {
-	const char *title; /* "What each back end costs" */
+	const char *title;                /* "What each back end costs" */
 	const struct report_words *words; /* NULL: none */
 	const struct report_table *table;
 	size_t tables;

@@ -62,14 +62,20 @@ static void fill_row(struct grid *g, const struct result *r, const struct report
 	}
 }
 
-static void put_table(const struct result *r, const struct report_table *t, enum report_style style,
-		      FILE *to)
+static void put_table(const struct result *r, const struct report_table *layout,
+		      enum report_style style, FILE *to)
 {
-	struct grid g = { .columns = 1 + t->columns * (t->reference != NULL ? 2 : 1), .left = 1 };
-	char noise[SHOWN_BYTES];
+	struct report_table told = *layout, *t = &told;
+	struct report_column *column;
+	char noise[SHOWN_BYTES], untold[512];
 	const char **cell;
-	size_t cells = shown_cells(r, t, &cell);
+	size_t cells = shown_cells(r, layout, &cell);
+	struct grid g = { .left = 1 };
 
+	t->columns = shown_columns(r, layout, &column);
+	t->column = column;
+	g.columns = 1 + t->columns * (t->reference != NULL ? 2 : 1);
+	shown_untold(r, layout, untold, sizeof(untold));
 	shown_percent(r->noise, noise);
 	put_title(t->title, t->about, style, to);
 	grid_put(&g, "%s", t->first_column != NULL ? t->first_column : "");
@@ -84,8 +90,11 @@ static void put_table(const struct result *r, const struct report_table *t, enum
 	for (size_t i = 0; i < cells; i++)
 		fill_row(&g, r, t, cell[i]);
 	grid_write(&g, style, to);
+	if (untold[0] != '\0')
+		fprintf(to, "%sNot told here: %s.\n", style == REPORT_MARKDOWN ? "\n" : "", untold);
 	fputs("\n", to);
 	grid_fini(&g);
+	free(column);
 	free(cell);
 }
 

@@ -179,6 +179,46 @@ bool shown_figure(const struct result *r, const struct report_table *t,
 	return ret->summary.count > 0;
 }
 
+static bool is_told(const struct result *r, const struct report_table *t,
+		    const struct report_column *c, const char *const *cell, size_t cells)
+{
+	struct shown s;
+
+	for (size_t i = 0; i < cells; i++)
+		if (shown_figure(r, t, c, cell[i], &s))
+			return true;
+	return false;
+}
+
+size_t shown_columns(const struct result *r, const struct report_table *t,
+		     struct report_column **ret)
+{
+	struct report_column *list = calloc(t->columns + 1, sizeof(*list));
+	const char **cell;
+	size_t cells = shown_cells(r, t, &cell), count = 0;
+
+	ENSURE(list != NULL);
+	for (size_t i = 0; i < t->columns; i++)
+		if (is_told(r, t, &t->column[i], cell, cells))
+			list[count++] = t->column[i];
+	free(cell);
+	*ret = list;
+	return count;
+}
+
+void shown_untold(const struct result *r, const struct report_table *t, char *ret, size_t room)
+{
+	const char **cell;
+	size_t cells = shown_cells(r, t, &cell), used = 0;
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < t->columns && used < room; i++)
+		if (!is_told(r, t, &t->column[i], cell, cells))
+			used += (size_t)snprintf(ret + used, room - used, "%s%s",
+						 used > 0 ? ", " : "", shown_title(&t->column[i]));
+	free(cell);
+}
+
 const char *shown_title(const struct report_column *c)
 {
 	return c->title != NULL ? c->title : c->figure;

@@ -35,6 +35,14 @@ size_t shown_cells(const struct result *r, const struct report_table *t, const c
 bool shown_figure(const struct result *r, const struct report_table *t,
 		  const struct report_column *c, const char *cell, struct shown *ret);
 
+/* columns - of the table that a run of any of its cells told: a machine without a PMU has no
+ * instructions. Memory: *ret is freed by the caller. Returns: how many. */
+size_t shown_columns(const struct result *r, const struct report_table *t,
+		     struct report_column **ret);
+
+/* untold - the titles of the others, joined by commas; empty if there are none. */
+void shown_untold(const struct result *r, const struct report_table *t, char *ret, size_t room);
+
 /* title, unit - of a column. */
 const char *shown_title(const struct report_column *c);
 const char *shown_unit(const struct result *r, const struct report_column *c);

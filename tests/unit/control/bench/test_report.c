@@ -193,6 +193,8 @@ static void every_figure_stands_with_interval_difference_and_noise(void **state)
 	assert_non_null(strstr(page, "<td>–</td>"));
 	assert_non_null(strstr(page, "<tr class=\"reference\"><th class=\"name\">none</th>"));
 	assert_non_null(strstr(page, "up to 1.2 %"));
+	assert_non_null(strstr(page, "Not told here: missing.</p>"));
+	assert_null(strstr(page, "&lt;u&gt;")); /* the unit of its column */
 	result_free(r);
 }
 

@@ -12,12 +12,13 @@
 #include "tests/support/check.h"
 
 static const struct report_column columns[] = { { .figure = "cpu", .title = "CPU|core" },
+						{ .figure = "instructions" },
 						{ .figure = "lost" } };
 static const struct report_table table = { .title = "Costs",
 					   .about = "Per packet.",
 					   .first_column = "back end",
 					   .column = columns,
-					   .columns = 2,
+					   .columns = 3,
 					   .reference = "none" };
 
 static struct result *sample(void)
@@ -72,6 +73,7 @@ static void plain_tables_stand_in_columns(void **state)
 		"pcap       2,020 (2,000 to 2,040)   +98.0 % (+95.1 % to +101 %) worse               7   "
 		"       +7 (+7 to +7)\n"
 		"möglich                         5                -99.5 % too few runs               -\n"
+		"Not told here: instructions.\n"
 		"\n"
 		"The harness against itself differs by up to 1.2 %: no smaller difference says anything.\n"
 		"A note.\n");
@@ -87,6 +89,7 @@ static void markdown_has_its_bars_and_nobody_elses(void **state)
 			    48) == 0);
 	assert_non_null(strstr(text, "|\n|---|--:|--:|--:|--:|\n| none |"));
 	assert_non_null(strstr(text, "\n- A note.\n"));
+	assert_non_null(strstr(text, " |\n\nNot told here: instructions.\n\n"));
 	free(text);
 }
 

@@ -159,6 +159,35 @@ static void what_no_run_told_is_not_shown(void **state)
 	result_free(r);
 }
 
+static void columns_that_no_run_told_are_named_and_left_out(void **state)
+{
+	static const struct report_column four[] = { { .figure = "missing" },
+						     { .figure = "cpu" },
+						     { .figure = "other", .title = "another" },
+						     { .figure = "lost" } };
+	static const char *const cells[] = { "none", "pcap", NULL };
+	struct report_table t = { .cell = cells, .column = four, .columns = 4 };
+	struct result *r = sample();
+	struct report_column *told;
+	char untold[64];
+
+	(void)state;
+	assert_int_equal(shown_columns(r, &t, &told), 2);
+	assert_string_equal(told[0].figure, "cpu");
+	assert_string_equal(told[1].figure, "lost");
+	free(told);
+	shown_untold(r, &t, untold, sizeof(untold));
+	assert_string_equal(untold, "missing, another");
+	shown_untold(r, &t, untold, 8); /* as much as there is room for */
+	assert_string_equal(untold, "missing");
+	t.columns = 0;
+	assert_int_equal(shown_columns(r, &t, &told), 0);
+	free(told);
+	shown_untold(r, &t, untold, sizeof(untold));
+	assert_string_equal(untold, "");
+	result_free(r);
+}
+
 static void titles_and_units_are_the_layouts_or_the_figures(void **state)
 {
 	const struct report_column plain = { .figure = "cpu" }, none = { .figure = "missing" };
@@ -196,6 +225,7 @@ int main(void)
 		cmocka_unit_test(cells_are_those_that_have_a_figure_of_the_table),
 		cmocka_unit_test(a_figure_is_scaled_and_compared_with_the_reference),
 		cmocka_unit_test(what_no_run_told_is_not_shown),
+		cmocka_unit_test(columns_that_no_run_told_are_named_and_left_out),
 		cmocka_unit_test(titles_and_units_are_the_layouts_or_the_figures),
 		cmocka_unit_test(the_noise_is_a_sentence),
 	};
