@@ -764,8 +764,10 @@ static int conclude(struct modes *m)
 		  .cell = cell + 1,
 		  COLUMNS_OF(weir_columns) },
 		{ .title = "What the client sees",
-		  .about = "Latency of requests, without a capture and with it. Client and server "
-			   "share one core.",
+		  .about = m->asked->common.interface == NULL
+				   ? "Latency of requests, without a capture and with it. Client "
+				     "and server share one core."
+				   : "Latency of requests, without a capture and with it.",
 		  .first_column = "mode",
 		  .cell = cell,
 		  COLUMNS_OF(client_columns),
@@ -848,7 +850,7 @@ static int run_modes(struct modes *m, int argc, char **argv)
 				   .cores = a->common.cores };
 	struct trial_error err = { "" };
 	struct place *place;
-	int status;
+	int status, code;
 
 	m->rungs = ladder_rungs(a->ladder, m->rung);
 	if (a->only != NULL && keep_listed(m, a->only) < 0)
@@ -858,9 +860,13 @@ static int run_modes(struct modes *m, int argc, char **argv)
 		return status;
 	if (make_cells(m, argc, argv) < 0)
 		return refuse("too many options for weir capture");
-	if (place_open(&plan, &place, &err) < 0) {
+	code = place_open(&plan, &place, &err);
+	if (code < 0) {
+		(void)rmdir(a->common.folder); /* if there is nothing in it */
 		fprintf(stderr, "%s: %s\n", command, err.text);
-		return STATUS_SOURCE;
+		return code == -EINTR && place_interrupted() != 0
+			       ? STATUS_SIGNAL + place_interrupted()
+			       : STATUS_SOURCE;
 	}
 	m->result = result_new("modes");
 	result_machine(m->result);
@@ -871,6 +877,8 @@ static int run_modes(struct modes *m, int argc, char **argv)
 	place_close(place);
 	if (m->result->figures > 0)
 		status = graver(status, conclude(m));
+	else
+		(void)rmdir(a->common.folder);
 	result_free(m->result);
 	return graver(status, m->open_books ? STATUS_LEDGER : STATUS_DONE);
 }
