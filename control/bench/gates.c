@@ -11,6 +11,7 @@
 #include "control/bench/gates_text.h"
 #include "control/bench/judge.h"
 #include "control/bench/limits.h"
+#include "control/bench/load.h"
 #include "control/bench/plot.h"
 #include "control/bench/report.h"
 #include "control/bench/series.h"
@@ -229,6 +230,8 @@ static void say_plan(const struct gates *g)
 {
 	const struct common *c = &g->call->common;
 
+	if (c->quiet)
+		return;
 	fprintf(stderr, "%s: %u loads, %u runs of each in turns\n", command_name, g->series.cells,
 		g->series.rounds);
 	if (c->quick && !(c->seconds > 0))
@@ -273,6 +276,31 @@ static void note_conditions(struct gates *g)
 		       "core all share it.");
 	result_note(r, "Latency counts from when a request was due, not from when it was sent.");
 	result_note(r, "Memory is Pss of all processes of the capture; MB are 10^6 bytes.");
+}
+
+/* note_lateness - where the client was late by itself its latency is not the server's. */
+static void note_lateness(struct gates *g)
+{
+	char text[512] = "", sentence[768];
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < g->series.cells; i++) {
+		const struct figure *f = result_find(g->result, g->cell[i].name, "lateness.p99");
+		double p99 = f != NULL ? statistics_summarise(f->sample, f->count).median : 0;
+
+		if (p99 > LOAD_LATE_NS && used < sizeof(text) - RESULT_NAME_BYTES - 32)
+			used += (size_t)snprintf(text + used, sizeof(text) - used,
+						 "%s%s by %.0f ms", used > 0 ? ", " : "",
+						 g->cell[i].name, p99 / 1e6);
+	}
+	if (used == 0)
+		return;
+	(void)snprintf(
+		sentence, sizeof(sentence),
+		"The client itself was late, at p99, in %s: latency there is partly its own, "
+		"because its core was busy with something else.",
+		text);
+	result_note(g->result, sentence);
 }
 
 static void note_verdicts(struct gates *g)
@@ -381,6 +409,7 @@ static const struct report_column scenario_columns[] = {
 	{ "latency.p50", "p50", 1e-6, "ms" },
 	{ "latency.p99", "p99", 1e-6, "ms" },
 	{ "service.p50", "p50 from sent", 1e-6, "ms" },
+	{ "lateness.p99", "client's own lateness, p99", 1e-6, "ms" },
 	{ "failed", "failed", 0, NULL },
 	{ "matched", "matched", 0, NULL },
 	{ "cpu.share", "CPU of the capture", 0, NULL },
@@ -485,6 +514,7 @@ static int tell(struct gates *g)
 
 	judge(&g->call->limits, g->result, g->gate);
 	note_verdicts(g);
+	note_lateness(g);
 	status = write_all(g);
 	for (size_t i = 0; i < JUDGE_GATES; i++)
 		failed += g->gate[i].verdict != GATE_PASS;

@@ -44,6 +44,7 @@ void told_nothing(struct trial_outcome *ret)
 		.matched_s = NAN,
 		.client = no_times,
 		.service = no_times,
+		.lateness = no_times,
 		.pair_delay = no_times,
 		.system_calls = NAN,
 		.disturbed = NAN,
@@ -217,6 +218,7 @@ int told_load(const char *json, struct trial_outcome *ret)
 	ret->rate = number(root, "rate");
 	take_times(json_object_get(root, "latency_ns"), answered, &ret->client);
 	take_times(json_object_get(root, "service_ns"), answered, &ret->service);
+	take_times(json_object_get(root, "lateness_ns"), answered, &ret->lateness);
 	json_decref(root);
 	return isnan(answered) ? -EINVAL : 0;
 }

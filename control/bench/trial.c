@@ -712,6 +712,7 @@ void trial_result(const struct trial_outcome *o, const char *cell, struct result
 	add(r, cell, "matched", "pairs/s", BETTER_HIGHER, o->matched / o->matched_s);
 	add_times(r, cell, "latency", &o->client);
 	add_times(r, cell, "service", &o->service);
+	add_times(r, cell, "lateness", &o->lateness);
 	add_times(r, cell, "delay", &o->pair_delay);
 	add(r, cell, "heartbeat", "%", BETTER_HIGHER, 100 * o->heartbeat);
 	for (uint32_t i = 0; i < o->stages; i++) {

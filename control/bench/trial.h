@@ -139,14 +139,15 @@ struct trial_outcome {
 	double received, refused, unexplained;
 	struct trial_lost lost[TRIAL_LOST_MAX];
 	uint32_t losses;
-	double pairs, requests;     /* matched by the receiver; answered, as the client counted */
-	double failed;              /* requests without a good answer */
-	double due;                 /* requests asked for by the plan; LOAD_HTTP only */
-	double load_s;              /* in which they were due */
-	double matched;             /* pairs of the measured time */
-	double matched_s;           /* which began and ended with a look at the capture */
-	struct trial_times client;  /* latency: from due with LOAD_HTTP, from sent with wrk, hey */
-	struct trial_times service; /* from sent; LOAD_HTTP only */
+	double pairs, requests;      /* matched by the receiver; answered, as the client counted */
+	double failed;               /* requests without a good answer */
+	double due;                  /* requests asked for by the plan; LOAD_HTTP only */
+	double load_s;               /* in which they were due */
+	double matched;              /* pairs of the measured time */
+	double matched_s;            /* which began and ended with a look at the capture */
+	struct trial_times client;   /* latency: from due with LOAD_HTTP, from sent with wrk, hey */
+	struct trial_times service;  /* from sent; LOAD_HTTP only */
+	struct trial_times lateness; /* of the client's own sends; LOAD_HTTP only */
 	/* From the time stamp of a pair's last packet until its record was written. */
 	struct trial_times pair_delay;
 	struct machine_work machine; /* while it was measured */

@@ -157,13 +157,14 @@ static void our_client_tells_times_from_due_and_from_sent(void **state)
 			  "\"rate\":49.0,\"latency_ns\":{\"p50\":500,\"p90\":600,\"p99\":700,"
 			  "\"p999\":800,\"p9999\":900,\"max\":950,\"mean\":510,\"min\":300,\"p95\":"
 			  "650},"
-			  "\"service_ns\":{\"p50\":400}}",
+			  "\"service_ns\":{\"p50\":400},\"lateness_ns\":{\"p99\":77}}",
 			  &o),
 		0);
 	assert_true(o.requests == 98 && o.failed == 3 && o.rate == 49);
 	assert_true(o.due == 100 && o.load_s == 2.5);
 	assert_true(o.client.min == 300 && o.client.p95 == 650 && isnan(o.service.min));
 	assert_true(o.client.count == 98 && o.client.p50 == 500 && o.client.mean == 510);
+	assert_true(o.lateness.p99 == 77);
 	assert_true(o.service.p50 == 400 && isnan(o.service.p99));
 	assert_int_equal(told_load("{\"due\":1}", &o), -EINVAL);
 }
