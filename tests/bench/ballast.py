@@ -6,10 +6,10 @@
 Builds build/ballast-none, -decode and -http1: the same but for a loop of about 300 cycles per packet in decode, or per message in the
 dissector of HTTP/1 (dataplane/base/ballast.h). Then, status 1 if one of these is not so:
 
-counters  the workers' own cycle counters (weir read of invented traffic): at least 80 % of what became dearer is in the right stage
-rungs     the same traffic cut off stage after stage (--until): at least 80 % of what the differences between rungs moved is there
+counters  the workers' own cycle counters (weir read of invented traffic): 80 % (to 125 %) of the whole difference are the right stage's
+rungs     the same traffic cut off stage after stage (--until): so it is with the differences between rungs
 micro     `weir bench micro` and `weir bench compare`: what contains the loop is worse, and flow look-up is not
-ladder    `weir bench modes`: at least 80 % of what the ladder's prices moved is at the right stage, and `compare` says worse
+ladder    `weir bench modes`: so it is with the ladder's prices, and `compare` says worse
 same      `weir bench compare` of a build with itself says no difference in at least 19 of 20 runs
 
 Builds take turns run by run, and the runs of each become one result: what the machine does meanwhile happens to all. The ladder needs
@@ -86,9 +86,13 @@ def stage_cycles(place, before, until="emit"):
 
 
 def share_of(moved, stage):
-    """Of what became dearer, how much is in that stage; what became cheaper by chance is no part of it."""
-    dearer = sum(value for value in moved.values() if value > 0)
-    return moved[stage] / dearer if dearer > 0 else 0.0
+    """How much of the difference of all stages together that stage has. More than all where others became cheaper by chance."""
+    whole = sum(moved.values())
+    return moved[stage] / whole if whole > 0 else 0.0
+
+
+def is_found(share):
+    return SHARE <= share <= 1 / SHARE
 
 
 def least_cycles(options, untils):
@@ -107,7 +111,7 @@ def judge_shares(judge, part, prices):
             continue
         moved = {name: prices[place][name] - prices["none"][name] for name in STAGES}
         share = share_of(moved, stage)
-        judge.say(share >= SHARE, "%s: ballast in %s: %.0f %% of what moved is in %s (%s)" % (
+        judge.say(is_found(share), "%s: ballast in %s: %.0f %% of what moved is in %s (%s)" % (
             part, place, 100 * share, stage, ", ".join("%s %+.0f" % item for item in moved.items())))
 
 
@@ -217,7 +221,7 @@ def ladder(options, judge):
             moved = {cell: value for cell, value in moved.items() if not math.isnan(value)}
             right = [cell for cell in moved if stage in cell.split(" + ")]
             share = share_of(moved, right[0]) if right else 0.0
-            judge.say(share >= SHARE, "ladder: ballast in %s: %.0f %% of what moved is at %s, by %s (%s)" % (
+            judge.say(is_found(share), "ladder: ballast in %s: %.0f %% of what moved is at %s, by %s (%s)" % (
                 place, 100 * share, stage, name, ", ".join("%s %+.0f" % item for item in moved.items())))
         status, worse, text = compare(found["none"], found[place])
         judge.say(status == WORSE, "ladder: ballast in %s: compare says worse of %s" % (place, ", ".join(sorted(worse)) or "nothing\n" + text))
