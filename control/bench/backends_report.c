@@ -232,6 +232,15 @@ static const char duel_about[] =
 	"receiver loses packets it does less work for each of those offered, so nothing is "
 	"compared.";
 
+static const char live_about[] = "Ratios are of the same round, median and interval. The traffic "
+				 "is somebody else's, and not the "
+				 "same in every run: only rounds that had about as much can be "
+				 "compared. Whether AF_XDP received "
+				 "in place (zero-copy) depends on the driver; weir capture "
+				 "--list-rx says what it can. Where a "
+				 "receiver loses packets it does less work for each of those "
+				 "offered, so nothing is compared.";
+
 /* ---- tables ---- */
 
 static const struct report_column cost_columns[] = {
@@ -481,7 +490,8 @@ int backends_report(const struct backends_plan *p, const struct backends_cells *
 	static struct duel d;
 	char err[PLOT_ERROR_BYTES] = "", path[PATH_MAX + 16], svg[PATH_MAX + 24];
 	struct report_words words = { .title = "AF_XDP against pcap",
-				      .about = duel_about,
+				      .about = p->common.interface == NULL ? duel_about
+									   : live_about,
 				      .head = duel_head,
 				      .columns = DUEL_COLUMNS,
 				      .text = d.word };

@@ -593,17 +593,23 @@ int trial_run(struct place *p, const struct trial_load *load, const struct trial
 			   .told_offered = NAN,
 			   .middle_pairs = NAN,
 			   .middle_pss_bytes = NAN };
+	struct cpu_set home;
+	bool pinned;
 	int code;
 
 	told_nothing(&outcome);
 	(void)snprintf(t.name, sizeof(t.name), "bench-%d", (int)getpid());
 	(void)snprintf(t.ledger, sizeof(t.ledger), "%s/out/ledger", p->folder);
 	err->text[0] = '\0';
+	/* What we do ourselves meanwhile is none of the receiver's work. */
+	pinned = cpu_allowed(&home) == 0 && cpu_allow(&p->load_core) == 0;
 	code = run_all(&t);
 	child_free(&t.load_child);
 	if (t.receiver_child.pid != 0)
 		child_interrupt(&t.receiver_child, END_S);
 	child_free(&t.receiver_child);
+	if (pinned)
+		(void)cpu_allow(&home);
 	outcome.interrupted = hold_signal() != 0;
 	if (code < 0 && !outcome.interrupted) {
 		if (err->text[0] == '\0')
