@@ -108,7 +108,7 @@ static void put_price(const struct rung *rung, const struct rung *before, const 
 		result_add(r, cell, "difference.process", "cycles/packet", BETTER_LOWER,
 			   c->process[b][i] - c->process[a][i]);
 		result_add(r, cell, "difference.workers", "cycles/packet", BETTER_LOWER,
-			   c->workers[b][i] - c->workers[a][i]);
+			   from > STAGE_rx ? c->workers[b][i] - c->workers[a][i] : NAN);
 		result_add(r, cell, "counter", "cycles/packet", BETTER_LOWER,
 			   counters_of(c, from, here->stage, i));
 	}

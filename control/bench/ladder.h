@@ -37,8 +37,9 @@ struct ladder_costs {
 	uint32_t rounds;
 	double machine[LADDER_RUNGS_MAX][LADDER_ROUNDS_MAX]; /* cycles per packet, all cores */
 	double process[LADDER_RUNGS_MAX][LADDER_ROUNDS_MAX]; /* of weir's processes alone */
-	double workers[LADDER_RUNGS_MAX][LADDER_ROUNDS_MAX]; /* all cycle counters together */
-	double counter[STAGE_COUNT][LADDER_ROUNDS_MAX];      /* by the workers of `normal` */
+	/* All cycle counters together but rx's: a worker that waits for packets does it there. */
+	double workers[LADDER_RUNGS_MAX][LADDER_ROUNDS_MAX];
+	double counter[STAGE_COUNT][LADDER_ROUNDS_MAX]; /* by the workers of `normal` */
 };
 
 /* ladder_costs_clear - all NaN. */

@@ -412,7 +412,7 @@ static void note_costs(struct modes *m, int rung, uint32_t round, const struct t
 	for (uint32_t i = 0; i < o->stages; i++) {
 		int stage = ladder_stage(o->stage_name[i]);
 
-		workers += o->stage_cycles[i];
+		workers += stage != STAGE_rx ? o->stage_cycles[i] : 0;
 		if (stage >= 0 && m->rung[rung].stage == STAGE_normal)
 			m->costs.counter[stage][round] = o->stage_cycles[i];
 	}
@@ -488,22 +488,22 @@ static void add_notes(struct result *r)
 {
 	result_note(
 		r,
-		"The price of a stage by difference is what a packet costs with it less what it "
-		"costs without it, taken in every round between runs near each other; by counter, "
-		"what the workers' own cycle counters say of the stage in the runs of normal. The "
-		"difference is told of the whole machine, of weir's processes, and of all counters "
-		"of the workers together: the least noisy, but without sleeping and waking. "
-		"Differences and counter part "
-		"by what a stage makes others do: waking up, memory, the other process.");
-	result_note(
-		r,
-		"normal writes its text into /dev/null: what a disk or a peer costs is not in it.");
+		"The price of a stage by difference is what a packet costs with it less what "
+		"it costs without it, taken in every round between runs near each other; by "
+		"counter, what the workers' own cycle counters say of it in the runs of normal.");
+	result_note(r,
+		    "The difference is told of the whole machine, of weir's processes, and of the "
+		    "counters of all stages but rx: the least noisy, because waiting is in rx. "
+		    "Differences and counter part by what a stage makes others do.");
+	result_note(r,
+		    "normal writes its text into /dev/null: what a disk or a peer costs is not in "
+		    "it.");
 	result_note(r,
 		    "no_pcap opens the source and takes nothing from it: packets beyond its ring "
 		    "are lost on purpose, and lost packets cost less.");
-	result_note(r,
-		    "only_http reads HTTP/1 and HTTP/2 and none of the other protocols. drain, "
-		    "format and write are done by the other process, which has no cycle counters.");
+	result_note(r, "only_http reads HTTP/1 and HTTP/2 and none of the other protocols. drain, "
+		       "format and write are done by the other process, which has no cycle "
+		       "counters.");
 }
 
 static double median_of(const struct result *r, const char *cell, const char *name)
@@ -687,7 +687,7 @@ static const struct report_column machine_columns[] = {
 };
 static const struct report_column weir_columns[] = {
 	{ "process", "CPU of the processes", 0, NULL },
-	{ "workers", "workers, by their counters", 0, NULL },
+	{ "workers", "workers, without rx", 0, NULL },
 	{ "busy.process", "the processes", 0, "% of one core" },
 	{ "memory.peak", "memory (Pss), most", 1 / 1048576.0, "MiB" },
 	{ "received", "received", 0, NULL },

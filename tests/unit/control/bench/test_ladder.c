@@ -105,6 +105,8 @@ static void a_price_is_the_difference_within_a_round(void **state)
 		assert_true(fabs(sample(r, "price/decode", "difference.workers", k) - 1) < 1e-9);
 		assert_true(sample(r, "price/decode", "counter", k) == STAGE_decode);
 	}
+	assert_true(isnan(sample(r, "price/rx", "difference.workers", 0)));
+	assert_true(sample(r, "price/rx", "counter", 0) == STAGE_rx);
 	assert_true(sample(r, "price/flow", "difference.machine", 0) == 107);
 	assert_true(sample(r, "price/flow", "difference.machine", 1) == 100);
 	assert_true(sample(r, "price/reassembly", "difference.machine", 0) == 93);
