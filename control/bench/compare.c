@@ -117,8 +117,7 @@ static void compare_figures(struct comparison *c)
 			c->only[0][c->onlys[0]++] = before;
 			continue;
 		}
-		d = statistics_compare(before->sample, before->count, after->sample, after->count,
-				       before->better, c->noise);
+		d = result_compare(before, after, c->noise);
 		if (!isnan(d.before) || !isnan(d.after)) /* else no run told it */
 			c->figure[c->figures++] = (struct compared){ before, after, d };
 	}

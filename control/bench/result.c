@@ -200,6 +200,35 @@ const struct figure *result_find(const struct result *r, const char *cell, const
 	return figure_of(r, cell, name);
 }
 
+/* ---- comparing ---- */
+
+/* step_of - what a count of this unit rises by; 0: it is no count. */
+static double step_of(const char *unit)
+{
+	static const struct {
+		const char *unit;
+		double step;
+	} counts[] = { { "packets", 1 }, { "frames", 1 },   { "requests", 1 }, { "pairs", 1 },
+		       { "records", 1 }, { "messages", 1 }, { "events", 1 },   { "bytes", 4096 } };
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		if (strcmp(counts[i].unit, unit) == 0)
+			return counts[i].step;
+	return 0;
+}
+
+struct difference result_compare(const struct figure *before, const struct figure *after,
+				 double noise)
+{
+	double step = step_of(before->unit);
+
+	if (step == 0)
+		return statistics_compare(before->sample, before->count, after->sample,
+					  after->count, before->better, noise);
+	return statistics_compare_counts(before->sample, before->count, after->sample, after->count,
+					 before->better, noise, step);
+}
+
 /* ---- writing ---- */
 
 static json_t *number(double value)

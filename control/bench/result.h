@@ -57,8 +57,8 @@ struct result {
 struct result *result_new(const char *what);
 void result_free(struct result *r);
 
-/* condition - of this name replaces one of the same section and name; a section's stand together, in
- * the order in which they came. printf's format. */
+/* condition - of this name replaces one of the same section and name; a section's stand together,
+ * in the order in which they came. printf's format. */
 void result_condition(struct result *r, const char *section, const char *name, const char *format,
 		      ...) __attribute__((format(printf, 4, 5)));
 
@@ -77,6 +77,11 @@ void result_add(struct result *r, const char *cell, const char *name, const char
 
 /* result_find - NULL: there is none. */
 const struct figure *result_find(const struct result *r, const char *cell, const char *name);
+
+/* result_compare - by the rule for its unit: counts (packets, requests, pairs, bytes in pages)
+ * scatter by their number alone. */
+struct difference result_compare(const struct figure *before, const struct figure *after,
+				 double noise);
 
 /* result_write - DIR/result.json, made beside and renamed, so that it is there whole or not.
  * Returns: 0; -errno, with the cause and remedy in err. */

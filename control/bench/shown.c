@@ -140,14 +140,16 @@ static double *scaled(const struct figure *f, double scale)
 }
 
 static void compare(const struct result *r, const struct figure *reference, double scale,
-		    const double *sample, struct shown *s)
+		    struct shown *s)
 {
-	double *before = scaled(reference, scale);
 	struct difference *d = &s->difference;
 
-	*d = statistics_compare(before, reference->count, sample, s->figure->count,
-				s->figure->better, r->noise);
-	free(before);
+	*d = result_compare(reference, s->figure, r->noise);
+	d->before *= scale;
+	d->after *= scale;
+	d->change *= scale;
+	d->interval.low *= scale;
+	d->interval.high *= scale;
 	shown_change(d->change, d->before, s->change);
 	shown_change(d->interval.low, d->before, s->change_low);
 	shown_change(d->interval.high, d->before, s->change_high);
@@ -174,7 +176,7 @@ bool shown_figure(const struct result *r, const struct report_table *t,
 		reference = result_find(r, t->reference, c->figure);
 	if (reference != NULL && ret->summary.count > 0 &&
 	    statistics_summarise(reference->sample, reference->count).count > 0)
-		compare(r, reference, scale, sample, ret);
+		compare(r, reference, scale, ret);
 	free(sample);
 	return ret->summary.count > 0;
 }

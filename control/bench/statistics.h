@@ -83,6 +83,14 @@ struct difference {
 struct difference statistics_compare(const double *before, size_t before_count, const double *after,
 				     size_t after_count, enum better better, double noise);
 
+/* counted - the same for counts that come `step` at a time (packets: 1; memory: a page): they
+ * scatter by the root of their number even if three runs happen to be alike, so p is at least what
+ * counting alone makes (Poisson), and three times one lost packet is no more than three times none.
+ */
+struct difference statistics_compare_counts(const double *before, size_t before_count,
+					    const double *after, size_t after_count,
+					    enum better better, double noise, double step);
+
 /* holm - for differences that are looked at together: takes back verdicts until the chance that
  * even one of them is wrong is at most 5 %, however they depend on each other (Holm 1979, on a
  * level of 1 %, because the t-test does not know how the figures scatter). `p` becomes the adjusted

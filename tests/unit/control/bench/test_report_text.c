@@ -62,21 +62,24 @@ static void plain_tables_stand_in_columns(void **state)
 
 	(void)state;
 	/* With 5 and 5 the third difference and the third last: 970 and 1030 of 1020. */
-	assert_string_equal(
-		text,
-		"Costs\n"
-		"Per packet.\n"
-		"\n"
-		"back end         CPU|core, cycles                to none; noise 1.2 %   lost, packets   "
-		"to none; noise 1.2 %\n"
-		"none       1,020 (1,000 to 1,040)                                                   0\n"
-		"pcap       2,020 (2,000 to 2,040)   +98.0 % (+95.1 % to +101 %) worse               7   "
-		"       +7 (+7 to +7)\n"
-		"möglich                         5                -99.5 % too few runs               -\n"
-		"Not told here: instructions.\n"
-		"\n"
-		"The harness against itself differs by up to 1.2 %: no smaller difference says anything.\n"
-		"A note.\n");
+	assert_string_equal(text, "Costs\n"
+				  "Per packet.\n"
+				  "\n"
+				  "back end         CPU|core, cycles                to none; noise "
+				  "1.2 %   lost, packets   "
+				  "to none; noise 1.2 %\n"
+				  "none       1,020 (1,000 to 1,040)                               "
+				  "                    0\n"
+				  "pcap       2,020 (2,000 to 2,040)   +98.0 % (+95.1 % to +101 %) "
+				  "worse               7   "
+				  "       +7 (+7 to +7)\n"
+				  "möglich                         5                -99.5 % too "
+				  "few runs               -\n"
+				  "Not told here: instructions.\n"
+				  "\n"
+				  "The harness against itself differs by up to 1.2 %: no smaller "
+				  "difference says anything.\n"
+				  "A note.\n");
 	free(text);
 }
 

@@ -206,6 +206,26 @@ static void a_result_that_cannot_take_its_place_leaves_nothing(void **state)
 	result_free(r);
 }
 
+static void counts_are_compared_as_counts(void **state)
+{
+	struct result *r = result_new("backends");
+	enum verdict wanted[] = { VERDICT_SAME, VERDICT_WORSE, VERDICT_SAME };
+	static const char *const units[] = { "packets", "%", "bytes" };
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		for (int run = 0; run < 3; run++) {
+			result_add(r, "before", units[i], units[i], BETTER_LOWER, 0);
+			result_add(r, "after", units[i], units[i], BETTER_LOWER, 1);
+		}
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(result_compare(result_find(r, "before", units[i]),
+						result_find(r, "after", units[i]), 0)
+					 .verdict,
+				 wanted[i]);
+	result_free(r);
+}
+
 /* ---- what is refused ---- */
 
 static int refused(const char *text, size_t bytes)
@@ -389,6 +409,7 @@ int main(void)
 		cmocka_unit_test(keys_to_come_are_passed_over),
 		cmocka_unit_test(a_folder_that_cannot_be_written_is_told),
 		cmocka_unit_test(a_result_that_cannot_take_its_place_leaves_nothing),
+		cmocka_unit_test(counts_are_compared_as_counts),
 		cmocka_unit_test(no_prefix_of_a_result_is_one),
 		cmocka_unit_test(no_byte_breaks_the_reader),
 		cmocka_unit_test(wrong_types_are_refused),

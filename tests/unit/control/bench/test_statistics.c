@@ -434,6 +434,34 @@ static void holm_by_hand(void **state)
 	statistics_holm(all, 0);
 }
 
+/* Three of 3 packets are one each: 3 of 3 coins on one side come in 1 of 4. z = 3 / sqrt(3) = 1.73,
+ * p = 0.083. 30 against none: z = 5.48, p = 4.3e-8. Pages of 4096 bytes are counted as such. */
+static void counts_that_are_alike_by_chance_are_no_difference(void **state)
+{
+	struct difference d = statistics_compare_counts(SAMPLE(0, 0, 0), SAMPLE(1, 1, 1),
+							BETTER_LOWER, 0, 1);
+
+	(void)state;
+	near(d.p, 0.0833, 0.0005);
+	assert_int_equal(d.verdict, VERDICT_SAME);
+	d = statistics_compare_counts(SAMPLE(0, 0, 0), SAMPLE(10, 10, 10), BETTER_LOWER, 0, 1);
+	near(d.p, 4.3e-8, 1e-9);
+	assert_int_equal(d.verdict, VERDICT_WORSE);
+	d = statistics_compare_counts(SAMPLE(0, 0, 0), SAMPLE(4096, 4096, 4096), BETTER_LOWER, 0,
+				      4096);
+	assert_int_equal(d.verdict, VERDICT_SAME);
+	d = statistics_compare_counts(SAMPLE(5, 5, 5), SAMPLE(5, 5, 5), BETTER_LOWER, 0, 1);
+	near(d.p, 1, 0);
+	d = statistics_compare_counts(SAMPLE(0, 0, 0), SAMPLE(0, 0, 0), BETTER_LOWER, 0, 1);
+	near(d.p, 1, 0);
+	d = statistics_compare_counts(SAMPLE(0, 0), SAMPLE(9, 9, 9), BETTER_LOWER, 0, 1);
+	assert_int_equal(d.verdict, VERDICT_UNKNOWN);
+	/* and what scatters more than counting does stays what it is */
+	d = statistics_compare_counts(SAMPLE(100, 900, 500), SAMPLE(300, 1100, 700), BETTER_LOWER,
+				      0, 1);
+	assert_true(d.p > 0.4);
+}
+
 static uint64_t seed;
 
 static double uniform(void)
@@ -588,6 +616,7 @@ int main(void)
 		cmocka_unit_test(numbers_at_the_end_of_doubles_do_no_harm),
 		cmocka_unit_test(the_interval_holds_the_change),
 		cmocka_unit_test(thousands_of_samples_are_compared_too),
+		cmocka_unit_test(counts_that_are_alike_by_chance_are_no_difference),
 		cmocka_unit_test(holm_by_hand),
 		cmocka_unit_test(the_same_against_itself_is_no_difference_in_19_of_20),
 		cmocka_unit_test(what_the_header_says_can_be_found_is_found),
