@@ -112,14 +112,14 @@ def a_back_end_made_to_drop_is_reported_as_dropping():
     with support.Folder() as folder:
         out = os.path.join(folder.path, "out")
         with backends_running(out, "--parts", "rates", "--backends", "af_xdp-native", "--sizes", "64", "--rates", "100k", "--runs", 1,
-                              "--seconds", "2s") as process:
+                              "--seconds", "1s") as process:
             wait_line(process, "3 of 3: af_xdp-native")
-            stand_still(process.pid, 1.0)
+            stand_still(process.pid, 0.7)
             _, said = process.communicate(timeout=support.patience(90))
             check_equal(process.returncode, support.DONE, "status (%s)" % said)
         found = samples_of(out)
         cell = "af_xdp-native/64/100000"
-        check(found[cell, "lost"][0] > 10000, "of a second of 100,000 frames %s were lost" % found[cell, "lost"])
+        check(found[cell, "lost"][0] > 10000, "of 0.7 s of 100,000 frames a second %s were lost" % found[cell, "lost"])
         check_equal(found[cell, "lost"][0], sum(v[0] for (c, n), v in found.items() if c == cell and n.startswith("lost.")),
                     "losses by name")
         check_equal(found[cell, "unexplained"], [0], "frames without an account")

@@ -327,10 +327,10 @@ static void put_pair(uint64_t ago_ns, uint8_t outcome, uint32_t flags)
 	m.head->outcome = outcome;
 	m.head->why = outcome == OUTCOME_paired ? WHY_none : WHY_timeout;
 	m.head->flags = flags;
-	m.head->request.duration_ns = 1000;
-	m.head->latency_ns = 20000;
-	m.head->response.duration_ns = 300000;
-	m.head->ts_ns = clock_wall_ns() - ago_ns - 321000;
+	m.head->request.duration_ns = 1000000000;
+	m.head->latency_ns = 20000000000;
+	m.head->response.duration_ns = 300000000000;
+	m.head->ts_ns = clock_wall_ns() - ago_ns - 321000000000;
 	made_response(&m);
 	made_end(&m);
 	put(0, m.bytes, m.used);
