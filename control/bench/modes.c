@@ -611,9 +611,8 @@ static struct plot_panel price_panel(const struct result *r, uint32_t number)
 						  { "difference.workers", "counter" } };
 
 	return (struct plot_panel){
-		.title = number == 0
-				 ? "price of a stage, by difference of the whole machine"
-				 : "price of a stage, by difference of the workers and by counter",
+		.title = number == 0 ? "price of a stage: difference of the whole machine"
+				     : "price of a stage: workers' difference, and counter",
 		.y_label = "cycles/packet",
 		.bar = bar[number],
 		.bars = price_bars(r, figure[number], bar[number], name[number]),
