@@ -26,7 +26,7 @@
 #define READY_S  20.0 /* DPDK takes some until it has seen its devices */
 #define FLOW_S   5.0  /* from the start of a load to its first packets */
 #define SETTLE_S 0.3  /* of a load that has begun: queues, caches, sleeping times */
-#define TAIL_S   0.2  /* that it goes on after the measured time, if all is in time */
+#define TAIL_S   0.3  /* that it goes on after the measured time, if all is in time */
 #define CALLS_S  0.25 /* in which system calls are counted */
 #define BEFORE_S 0.15 /* in which it is looked who else is at work */
 #define REST_S   2.0  /* for the last packets to arrive, at most */

@@ -85,8 +85,8 @@ def backends_account_for_every_frame_and_leave_a_report_and_nothing_else():
     need_backend("af_xdp")
     with support.Folder() as folder:
         out = os.path.join(folder.path, "out")
-        with backends_running(out, "--parts", "rates", "--backends", "pcap,af_xdp-native", "--sizes", "100", "--rates", "20k", "--runs", 1,
-                              "--seconds", "500ms") as process:
+        with backends_running(out, "--parts", "rates,http", "--backends", "pcap,af_xdp-native", "--sizes", "100", "--rates", "20k", "--runs", 1,
+                              "--seconds", "500ms", "--http-rate", "200") as process:
             table, said = process.communicate(timeout=support.patience(90))
             check_equal(process.returncode, support.DONE, "status (%s)" % said)
         found = samples_of(out)
@@ -94,10 +94,16 @@ def backends_account_for_every_frame_and_leave_a_report_and_nothing_else():
             check(found[cell, "offered"][0] > 5000, "%s was offered %s frames" % (cell, found[cell, "offered"]))
             check_equal(found[cell, "unexplained"], [0], "frames of %s without an account" % cell)
             check_equal(found[cell, "offered"][0], found[cell, "received"][0] + found[cell, "lost"][0], "frames of %s" % cell)
-            check(found[cell, "cpu"][0] > 0 and found[cell, "memory"][0] > 1e6, "%s cost nothing" % cell)
+            check(found[cell, "memory"][0] > 1e6, "%s needs no memory" % cell)
             check(cell in table, "%s is not in the table" % cell)
-        check_equal(found["pcap/100/20000", "above"][0], found["pcap/100/20000", "cpu"][0] - found["none/100/20000", "cpu"][0],
-                    "what pcap adds")
+        costs = [found.get((cell, "cpu"), [None])[0] for cell in ("pcap/100/20000", "none/100/20000")]
+        if None not in costs:  # a harness that was kept from its core in the measured time tells none
+            check(min(costs) > 0, "packets cost %s cycles" % costs)
+            check_equal(found["pcap/100/20000", "above"][0], costs[0] - costs[1], "what pcap adds")
+        if shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"):
+            check(found["pcap/http", "pairs"][0] >= found["pcap/http", "requests"][0] > 0, "pairs are missing")
+            check(0 < found["pcap/http", "delay.p50"][0] <= found["pcap/http", "delay.p9999"][0] < 10e9, "from packet to pair")
+            check_equal(found["pcap/http", "unexplained"], [0], "packets of HTTP without an account")
         names = set(os.listdir(out))
         check({"result.json", "report.html", "report.md", "system_info.txt"} <= names, "in the folder are %s" % sorted(names))
         check(any(x.startswith("benchmark_summary_") for x in names), "in the folder are %s" % sorted(names))
