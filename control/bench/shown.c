@@ -51,7 +51,7 @@ static void number(double value, bool sign, char ret[SHOWN_BYTES])
 
 void shown_number(double value, char ret[SHOWN_BYTES])
 {
-	number(value, false, ret);
+	number(value + 0.0, false, ret); /* -0 is 0 */
 }
 
 void shown_change(double change, double of, char ret[SHOWN_BYTES])

@@ -15,6 +15,7 @@ static void numbers_have_the_digits_that_matter(void **state)
 		double value;
 		const char *text;
 	} cases[] = { { 0, "0" },
+		      { -0.0, "0" },
 		      { 7, "7" },
 		      { 999, "999" },
 		      { 1000, "1,000" },
