@@ -1,6 +1,7 @@
 /* gates - `weir bench gates`: do the promises hold on this machine? */
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -556,9 +557,14 @@ static int run_in(struct gates *g)
 	struct trial_error err;
 	int status;
 
-	if (place_open(&plan, &g->place, &err) < 0) {
+	status = place_open(&plan, &g->place, &err);
+	if (status < 0) {
 		(void)rmdir(c->folder); /* if there is nothing in it */
-		return complain(STATUS_SOURCE, err.text);
+		(void)complain(0, err.text);
+		if (status != -EINTR)
+			return STATUS_SOURCE;
+		/* The lab takes a signal for itself while it is made. */
+		return STATUS_SIGNAL + (place_interrupted() != 0 ? place_interrupted() : SIGINT);
 	}
 	g->series = (struct series){ .what = "gates",
 				     .place = g->place,

@@ -696,6 +696,18 @@ def gates_ended_by_a_signal_judge_what_they_have_and_leave_nothing():
 
 
 @test
+def gates_ended_while_the_lab_is_made_leave_nothing():
+    need_gates()
+    for wait in (0.02, 0.1, 0.2):
+        with support.Folder() as folder:
+            ran = start_gates(folder.path, "", "--seconds", "1h")
+            time.sleep(wait)
+            ran.send_signal(signal.SIGINT)
+            _, said = end_gates(ran)
+            check(ran.returncode in (128 + signal.SIGINT, -signal.SIGINT), "status %d: %s" % (ran.returncode, said))
+
+
+@test
 def gates_refuse_what_they_cannot_judge():
     with support.Folder() as folder:
         for text, says in (("cpu = 5", ":4: no such number: cpu"), ("cpu_percent = some", ":4: cpu_percent = some: a number"),
