@@ -16,8 +16,6 @@ static const char *const noise_figure[] = { "cpu", "busy" };
 /* What the harness itself adds to a run whose overhead nobody knows. */
 #define OVERHEAD_PRESET_S 2.5
 
-enum { ROUNDS_MAX = 1024 };
-
 static double run_s(const struct series *s, const struct series_cell *c)
 {
 	return c->load.seconds + (s->overhead_s > 0 ? s->overhead_s : OVERHEAD_PRESET_S);
@@ -69,22 +67,15 @@ static void show_end(const struct progress *p)
 
 /* ---- noise ---- */
 
-/* noise_of - how much two runs of the same cell in the same round differ, in the middle. Medians of
- * both could be alike by luck. NaN: there is no such figure. */
+/* noise_of - of the first cell's two runs of each round. NaN: there is no such figure. */
 static double noise_of(const struct result *r, const struct result *again, const char *cell,
 		       const char *name)
 {
 	const struct figure *a = result_find(r, cell, name), *b = result_find(again, cell, name);
-	double apart[ROUNDS_MAX];
-	size_t count = 0;
 
 	if (a == NULL || b == NULL)
 		return NAN;
-	for (size_t i = 0; i < a->count && i < b->count && i < ROUNDS_MAX; i++)
-		if (a->sample[i] > 0 && b->sample[i] > 0)
-			apart[count++] = fabs(b->sample[i] - a->sample[i]) /
-					 (0.5 * (a->sample[i] + b->sample[i]));
-	return statistics_quantile(apart, count, 0.5);
+	return statistics_noise(a->sample, b->sample, a->count < b->count ? a->count : b->count);
 }
 
 static void take_noise(const struct series *s, struct result *r, const struct result *again)
