@@ -82,6 +82,7 @@ bool early_keep(struct reassembly *r, struct flow *f, const struct packet *p)
 	e->packet = *p;
 	e->packet.payload = e->data;
 	e->packet.frame = NULL;
+	e->packet.path = NULL;
 	e->packet.tcp_options = NULL;
 	e->packet.tcp_option_bytes = 0;
 	if (bytes > 0)

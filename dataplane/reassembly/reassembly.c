@@ -195,14 +195,18 @@ static void wait_remove(struct reassembly *r, struct flow *f, enum side side)
 	window_unlink(r, f, side);
 }
 
+static bool has_hole(const struct direction *d)
+{
+	return (d->seen & SEEN_CLOSED) == 0 && acknowledged_hole(d) > d->next;
+}
+
 /* See whether a hole waits now, since `at_ns`; called whenever `acked`, `next` or what is held
  * changed. */
 static void wait_update(struct reassembly *r, struct flow *f, enum side side, uint64_t at_ns)
 {
 	struct direction *d = &f->direction[side];
-	bool hole = (d->seen & SEEN_CLOSED) == 0 && acknowledged_hole(d) > d->next;
 
-	if (!hole) {
+	if (!has_hole(d)) {
 		wait_remove(r, f, side);
 		return;
 	}
@@ -214,11 +218,33 @@ static void wait_update(struct reassembly *r, struct flow *f, enum side side, ui
 		r->due_ns = at_ns + r->settings.gap_wait_ns;
 }
 
+/* The wait for a hole was over at `at_ns`, and for those behind it by `now_ns`. */
+static void holes_over(struct reassembly *r, struct flow *f, enum side side, uint64_t at_ns,
+		       uint64_t now_ns)
+{
+	const struct direction *d = &f->direction[side];
+
+	wait_remove(r, f, side);
+	for (;; at_ns += r->settings.gap_wait_ns) {
+		gap_declare(r, f, side, acknowledged_hole(d));
+		deliver_held(r, f, side);
+		close_if_complete(r, f, side);
+		if (!has_hole(d) || at_ns + r->settings.gap_wait_ns > now_ns)
+			break;
+	}
+	/* The time it should have happened, not the time it did: the next hole's wait must not
+	 * depend on which packets this worker happens to see. Where it depends on other workers
+	 * anyhow it begins now: a place in the middle of the list would have to be looked for. */
+	wait_update(r, f, side, r->certain_ns == UINT64_MAX ? at_ns : r->clock->now_ns);
+}
+
 void reassembly_timers(struct reassembly *r)
 {
 	uint64_t now = r->clock->now_ns, due = UINT64_MAX;
 
 	now = now < r->certain_ns ? now : r->certain_ns;
+	if (r->due_ns > now)
+		return;
 	while (r->wait_first != FLOW_NONE) {
 		struct flow *f = &r->flows->flow[r->wait_first / 2];
 		enum side side = (enum side)(r->wait_first % 2);
@@ -232,13 +258,7 @@ void reassembly_timers(struct reassembly *r)
 			early_over(r, f);
 			continue;
 		}
-		wait_remove(r, f, side);
-		gap_declare(r, f, side, acknowledged_hole(&f->direction[side]));
-		deliver_held(r, f, side);
-		close_if_complete(r, f, side);
-		/* The time it should have happened, not the time it did: the next hole's wait must
-		 * not depend on which packets this worker happens to see. */
-		wait_update(r, f, side, at);
+		holes_over(r, f, side, at, now);
 	}
 	if (r->sink.timers != NULL) {
 		uint64_t sink_due = r->sink.timers(r->sink.context, now);
@@ -625,12 +645,22 @@ static bool is_overtaken(const struct flow *f, const struct packet *p)
 	return before_ns > 0 && before_ns <= CLOCK_REORDER_NS;
 }
 
-static bool opens_anew(const struct flow *f, enum side side, const struct packet *p)
+/* Of a connection that is known from its SYN on, another SYN with an earlier time is the next one's,
+ * behind a clock that was set; or by another way one before it, where there is another way. */
+static bool is_late_syn(const struct reassembly *r, const struct flow *f, enum side side,
+			const struct packet *p)
+{
+	return is_overtaken(f, p) &&
+	       (r->settings.starts_late || (f->direction[side].seen & SEEN_SYN) == 0);
+}
+
+static bool opens_anew(const struct reassembly *r, const struct flow *f, enum side side,
+		       const struct packet *p)
 {
 	const struct direction *d = &f->direction[side], *o = &f->direction[side_other(side)];
 
 	if ((p->tcp_flags & TCP_ACK) != 0 || (d->seen & SEEN_START) == 0 ||
-	    d->base_seq == p->seq + 1 || is_overtaken(f, p))
+	    d->base_seq == p->seq + 1 || is_late_syn(r, f, side, p))
 		return false;
 	return f->closed || d->next > 0 || o->next > 0 || d->held != NULL || o->held != NULL ||
 	       (d->seen & SEEN_FIN) != 0;
@@ -642,7 +672,7 @@ static void take_syn(struct reassembly *r, struct flow *f, enum side side, const
 	bool ack = (p->tcp_flags & TCP_ACK) != 0;
 	struct segment segment = { p->ts_ns, p->number, 0, p->epoch, false };
 
-	if (opens_anew(f, side, p))
+	if (opens_anew(r, f, side, p))
 		connection_reopen(r, f, p);
 	if (d->next == 0 && d->held == NULL && (d->seen & SEEN_CLOSED) == 0) {
 		if ((d->seen & SEEN_SYN) != 0 && d->base_seq != p->seq + 1)

@@ -15,7 +15,8 @@
  *               payload of a RST is no stream data (RFC 9293 3.5.3); SYN payload counts
  *               if the SYN/ACK covers it (RFC 7413); a SYN with another ISN on a flow
  *               that carried data or closed opens a new connection on the tuple, unless it was
- *               captured before that one's first packet
+ *               captured before that one's first packet (and, where all packets come by one way,
+ *               that one's own SYN has not been seen: else the clock was set back a little)
  *
  * UDP: a datagram is given to the sink as it comes; nothing is held, nothing is missing.
  *

@@ -198,6 +198,21 @@ static void a_new_connection_may_wait_behind_the_old_one(void **state)
 	assert_heard(b, "ask ", "");
 }
 
+static void an_old_syn_that_comes_late_ends_no_new_connection(void **state)
+{
+	struct bench *b = *state;
+	struct sent old = syn;
+
+	come(b, 20, syn);
+	come(b, 30, syn_ack);
+	come(b, 40, ask);
+	old.offset = -100000;
+	come(b, 10, old);
+	assert_int_equal(b->counters.value[C_ports_in_use_again], 0);
+	come(b, 50, again);
+	assert_heard(b, "ask again ", "");
+}
+
 static void without_room_it_begins_with_what_is_there(void **state)
 {
 	struct reassembly_settings s = bench_reassembly_settings();
@@ -224,6 +239,74 @@ static void it_waits_with_so_many_packets_and_no_more(void **state)
 	come(b, 10 + EARLY_FEW, (struct sent){ .offset = EARLY_FEW, .data = "x", .bytes = 1 });
 	assert_int_equal(b->heard_bytes[SIDE_A], EARLY_FEW + 1);
 	assert_int_equal(b->reassembly.early_count, 0);
+}
+
+static void it_keeps_no_more_than_a_direction_may_hold(void **state)
+{
+	struct reassembly_settings s = bench_reassembly_settings();
+	struct bench *b = *state;
+
+	bench_close(b);
+	s.starts_late = true;
+	s.held_segments = 2;
+	open_with(&s);
+	come(b, 30, again);
+	come(b, 40, more);
+	assert_int_equal(b->reassembly.early_count, 2);
+	come(b, 20, answer);
+	assert_int_equal(b->reassembly.early_count, 0);
+	assert_heard(b, "again ", "more");
+}
+
+static void all_connections_together_keep_so_many_packets(void **state)
+{
+	struct flow_settings flow = bench_flow_settings();
+	struct reassembly_settings s = bench_reassembly_settings();
+	struct bench *b = *state;
+
+	bench_close(b);
+	flow.flows = EARLY_MOST / EARLY_FEW + 1;
+	s.starts_late = true;
+	bench_open(b, &flow, &s);
+	start_ns = b->clock.now_ns;
+	for (uint32_t i = 0; i < EARLY_MOST; i++) {
+		b->client_port = (uint16_t)(1024 + i / EARLY_FEW);
+		come(b, 10, (struct sent){ .side = SIDE_A });
+	}
+	assert_int_equal(b->reassembly.early_count, EARLY_MOST);
+	b->client_port++;
+	come(b, 10, ask);
+	assert_int_equal(b->reassembly.early_count, EARLY_MOST);
+	assert_heard(b, "ask ", "");
+	bench_later(b, 2 * s.gap_wait_ns);
+	assert_int_equal(b->reassembly.early_count, 0);
+}
+
+/* Where the clock was set in between, time stamps tell no order: that in which they came remains. */
+static void time_stamps_of_two_clocks_are_not_compared(void **state)
+{
+	struct bench *b = *state;
+
+	come(b, 10000000, ask);
+	come(b, 10, again); /* ten seconds before */
+	assert_int_equal(b->clock.epoch, 1);
+	bench_later(b, 2 * bench_reassembly_settings().gap_wait_ns);
+	assert_heard(b, "ask again ", "");
+	assert_int_equal(b->flows.flow[0].first_ts_ns, start_ns + 10000000 * US);
+}
+
+static void what_has_ended_keeps_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	/* nothing is known of the other direction */
+	come(b, 10, (struct sent){ .flags = TCP_PSH, .data = "ask ", .bytes = 4 });
+	come(b, 20, (struct sent){ .flags = TCP_RST, .offset = 4 });
+	bench_later(b, 2 * bench_reassembly_settings().gap_wait_ns);
+	assert_int_equal(b->event[b->events - 1].kind, HEARD_END);
+	come(b, 60000, answer);
+	assert_int_equal(b->reassembly.early_count, 0);
+	assert_int_equal(b->counters.value[C_discarded_after_reset], 7);
 }
 
 static void a_connection_that_must_make_room_gives_all_back(void **state)
@@ -300,8 +383,13 @@ int main(void)
 		T(the_end_of_the_capture_ends_the_wait),
 		T(a_reset_waits_only_behind_others),
 		T(a_new_connection_may_wait_behind_the_old_one),
+		T(an_old_syn_that_comes_late_ends_no_new_connection),
 		T(without_room_it_begins_with_what_is_there),
 		T(it_waits_with_so_many_packets_and_no_more),
+		T(it_keeps_no_more_than_a_direction_may_hold),
+		T(all_connections_together_keep_so_many_packets),
+		T(time_stamps_of_two_clocks_are_not_compared),
+		T(what_has_ended_keeps_nothing),
 		T(a_connection_that_must_make_room_gives_all_back),
 		T(who_expects_no_two_ways_waits_for_nothing),
 		T(two_ways_in_any_order_are_one_connection),

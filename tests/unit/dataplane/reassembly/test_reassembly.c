@@ -170,6 +170,109 @@ static void what_may_be_under_way_by_another_way_is_no_gap_yet(void **state)
 	assert_int_equal(b->heard_bytes[SIDE_A], 8);
 }
 
+/* Or it would depend on when the next packet of anybody comes. */
+static void a_second_hole_waits_from_when_the_first_should_have_ended(void **state)
+{
+	struct bench *b = *state;
+
+	bench_handshake(b);
+	SEND(b, A(2, "c"), A(5, "f"), { .side = SIDE_B, .ack = 6 });
+	bench_later(b, 30000000);
+	assert_int_equal(counted(b, C_gaps), 1);
+	bench_later(b, 9999999);
+	assert_int_equal(counted(b, C_gaps), 1);
+	bench_later(b, 1);
+	assert_int_equal(counted(b, C_gaps), 2);
+}
+
+static void holes_that_waited_for_other_ways_are_over_in_their_order(void **state)
+{
+	struct bench *b = *state;
+
+	bench_handshake(b);
+	b->reassembly.certain_ns = b->clock.now_ns;
+	SEND(b, A(2, "c"), A(5, "f"), A(8, "i"), { .side = SIDE_B, .ack = 9 });
+	bench_later(b, 50000000); /* two of three waits, one behind the other */
+	assert_int_equal(counted(b, C_gaps), 0);
+	b->reassembly.certain_ns = b->clock.now_ns;
+	bench_later(b, 1);
+	assert_int_equal(counted(b, C_gaps), 2);
+	assert_int_equal(b->heard_bytes[SIDE_A], 6);
+	/* The third one's begins now. */
+	b->reassembly.certain_ns = b->clock.now_ns + 19999999;
+	bench_later(b, 60 * CLOCK_SECOND_NS);
+	assert_int_equal(counted(b, C_gaps), 2);
+	b->reassembly.certain_ns += 1;
+	bench_later(b, 1);
+	assert_int_equal(counted(b, C_gaps), 3);
+	assert_int_equal(b->heard_bytes[SIDE_A], 9);
+}
+
+static void assert_waits_are_sorted(const struct reassembly *r)
+{
+	uint64_t since_ns = 0;
+
+	for (uint32_t i = r->wait_first; i != FLOW_NONE; i = r->flows->wait[i].next) {
+		assert_true(r->flows->wait[i].since_ns >= since_ns);
+		since_ns = r->flows->wait[i].since_ns;
+	}
+}
+
+static void deliver_to_nobody(void *context, struct flow *f, enum side side, uint64_t offset,
+			      struct slice bytes, const struct segment *from)
+{
+	(void)context, (void)f, (void)side, (void)offset, (void)bytes, (void)from;
+}
+
+static void gap_for_nobody(void *context, struct flow *f, enum side side, uint64_t offset,
+			   uint64_t bytes, bool cut)
+{
+	(void)context, (void)f, (void)side, (void)offset, (void)bytes, (void)cut;
+}
+
+static void close_for_nobody(void *context, struct flow *f, enum side side, enum why why)
+{
+	(void)context, (void)f, (void)side, (void)why;
+}
+
+static void end_for_nobody(void *context, struct flow *f)
+{
+	(void)context, (void)f;
+}
+
+/* Also where time is not certain for a while. Several connections, so nobody listens. */
+static void holes_wait_in_the_order_of_their_time(void **state)
+{
+	struct reassembly_settings s = bench_reassembly_settings();
+	struct bench *b = *state;
+	unsigned seed = 1;
+
+	bench_close(b);
+	s.starts_late = true;
+	bench_open(b, NULL, &s);
+	b->reassembly.certain_ns = 0;
+	b->reassembly.sink = (struct sink){ .deliver = deliver_to_nobody,
+					    .gap = gap_for_nobody,
+					    .close = close_for_nobody,
+					    .end = end_for_nobody };
+	for (uint32_t i = 0; i < 20000; i++) {
+		int64_t at = 2 * (rand_r(&seed) % 100);
+
+		b->client_port = (uint16_t)(1024 + rand_r(&seed) % 40);
+		SEND(b, { .side = SIDE_A, .offset = at, .data = "x", .bytes = 1, .ack = 1 },
+		     { .side = SIDE_B, .ack = rand_r(&seed) % 200,
+		       .after_ns = (uint64_t)rand_r(&seed) % 1000000 });
+		if (i % 500 == 0)
+			b->reassembly.certain_ns = i % 1000 == 0 ? b->clock.now_ns : UINT64_MAX;
+		if (i % 500 == 1)
+			b->reassembly.certain_ns = b->clock.now_ns;
+		if (rand_r(&seed) % 64 == 0)
+			SEND(b, { .side = SIDE_A, .flags = TCP_SYN, .offset = 1000 + i });
+		assert_waits_are_sorted(&b->reassembly);
+	}
+	assert_true(counted(b, C_gaps) > 100);
+}
+
 static void without_acknowledgement_a_hole_waits_until_the_end(void **state)
 {
 	struct bench *b = *state;
@@ -405,6 +508,44 @@ static void a_syn_captured_before_the_first_packet_opens_nothing(void **state)
 	assert_int_equal(counted(b, C_ports_in_use_again), 0);
 }
 
+static void a_syn_of_the_same_time_or_long_before_opens_a_new_connection(void **state)
+{
+	const uint64_t after_ns[] = { (uint64_t)-1000, (uint64_t)-2000000000 };
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		b->client_port++;
+		b->isn[SIDE_A] = 1000;
+		SEND(b, A(4, "first"), A(9, "!"));
+		b->isn[SIDE_A] = 0x70000000;
+		SEND(b, { .side = SIDE_A,
+			  .flags = TCP_SYN,
+			  .offset = -1,
+			  .after_ns = after_ns[i] });
+		assert_int_equal(counted(b, C_ports_in_use_again), i + 1);
+	}
+}
+
+/* Less than a second, which may be packets out of order. */
+static void a_clock_that_is_set_back_hides_no_new_connection(void **state)
+{
+	struct bench *b = *state;
+
+	bench_handshake(b);
+	SEND(b, A(0, "first"),
+	     { .side = SIDE_A, .flags = TCP_FIN | TCP_ACK, .offset = 5 },
+	     { .side = SIDE_B, .flags = TCP_FIN | TCP_ACK, .ack = 6 });
+	b->isn[SIDE_A] = 0x70000000;
+	b->isn[SIDE_B] = 0x10000000;
+	SEND(b, { .side = SIDE_A,
+		  .flags = TCP_SYN,
+		  .offset = -1,
+		  .after_ns = (uint64_t)-500000000 });
+	assert_int_equal(counted(b, C_ports_in_use_again), 1);
+	SEND(b, { .side = SIDE_B, .flags = TCP_SYN | TCP_ACK, .offset = -1 }, A(0, "second"));
+	assert_heard(b, SIDE_A, "second");
+}
+
 static void a_repeated_syn_is_the_same_connection(void **state)
 {
 	struct bench *b = *state;
@@ -504,6 +645,9 @@ int main(void)
 		T(history_shows_copies_that_differ_after_delivery),
 		T(a_gap_is_declared_when_acknowledged_and_waited_for),
 		T(what_may_be_under_way_by_another_way_is_no_gap_yet),
+		T(a_second_hole_waits_from_when_the_first_should_have_ended),
+		T(holes_that_waited_for_other_ways_are_over_in_their_order),
+		T(holes_wait_in_the_order_of_their_time),
 		T(without_acknowledgement_a_hole_waits_until_the_end),
 		T(a_hole_that_fills_in_time_is_no_gap),
 		T(acknowledged_bytes_that_never_came_are_a_gap_too),
@@ -521,6 +665,8 @@ int main(void)
 		T(syn_payload_that_is_refused_is_sent_again),
 		T(a_syn_with_another_number_opens_a_new_connection),
 		T(a_syn_captured_before_the_first_packet_opens_nothing),
+		T(a_syn_of_the_same_time_or_long_before_opens_a_new_connection),
+		T(a_clock_that_is_set_back_hides_no_new_connection),
 		T(a_repeated_syn_is_the_same_connection),
 		T(a_keepalive_is_a_duplicate_whatever_it_carries),
 		T(bytes_too_far_ahead_are_out_of_window),
