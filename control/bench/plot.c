@@ -31,6 +31,7 @@ enum {
 	LETTER_WIDE = 10,
 	EDGE = 12,
 	FONT = 16,
+	POINTS_DRAWN = 2 * PANEL_WIDE, /* of a line; more than pixels would not be seen */
 };
 
 enum { COLOURS = 8, DASHES = 5, POINTS = 12, POINTS_SHOWN = 12, TICS = 7, TEXT_MAX = 400 };
@@ -230,27 +231,71 @@ static bool has_point(const struct plot_panel *p, const struct plot_line *l, siz
 	return can_be_shown(l->x[i], p->x_log) && can_be_shown(l->y[i], p->y_log);
 }
 
-/* put_blocks - an empty line is a gap, which neither a line nor a band goes across. */
+/* group_of - how many points of a line are drawn as two, the least and the most: gnuplot takes
+ * minutes for a day of samples, and whoever looks sees the same. 1: each as it is. */
+static size_t group_of(const struct plot_line *l)
+{
+	return l->count > POINTS_DRAWN ? (l->count + PANEL_WIDE - 1) / PANEL_WIDE : 1;
+}
+
+/* put_points - of the group from..to: the least and the most, in their order. An empty line is a
+ * gap, which neither a line nor a band goes across. */
+static void put_points(FILE *script, const struct plot_panel *p, const struct plot_line *l,
+		       size_t from, size_t to)
+{
+	size_t least = to, most = to, gaps = 0;
+
+	for (size_t k = from; k < to; k++) {
+		if (!has_point(p, l, k)) {
+			gaps++;
+			continue;
+		}
+		least = least == to || l->y[k] < l->y[least] ? k : least;
+		most = most == to || l->y[k] > l->y[most] ? k : most;
+	}
+	for (size_t k = from; k < to; k++)
+		if (k == least || k == most)
+			fprintf(script, "%.17g %.17g\n", l->x[k], l->y[k]);
+	if (gaps > 0)
+		fputc('\n', script);
+}
+
+/* put_band - the same of a band, as wide as it is anywhere in the group. */
+static void put_band(FILE *script, const struct plot_panel *p, const struct plot_line *l,
+		     size_t from, size_t to)
+{
+	double low = INFINITY, high = -INFINITY;
+	size_t first = to, gaps = 0;
+
+	for (size_t k = from; k < to; k++) {
+		if (!has_band(p, l, k)) {
+			gaps++;
+			continue;
+		}
+		first = first == to ? k : first;
+		low = fmin(low, l->low[k]);
+		high = fmax(high, l->high[k]);
+	}
+	if (first < to)
+		fprintf(script, "%.17g %.17g %.17g\n", l->x[first], low, high);
+	if (gaps > 0)
+		fputc('\n', script);
+}
+
 static void put_blocks(const struct sheet *s, size_t number)
 {
 	const struct plot_panel *p = &s->panel[number];
 
 	for (size_t i = 0; i < p->lines; i++) {
 		const struct plot_line *l = &p->line[i];
+		size_t group = group_of(l);
 
 		fprintf(s->script, "$line_%zu_%zu << END_OF_BLOCK\n", number, i);
-		for (size_t k = 0; k < l->count; k++)
-			if (has_point(p, l, k))
-				fprintf(s->script, "%.17g %.17g\n", l->x[k], l->y[k]);
-			else
-				fputc('\n', s->script);
+		for (size_t k = 0; k < l->count; k += group)
+			put_points(s->script, p, l, k, k + group < l->count ? k + group : l->count);
 		fprintf(s->script, "END_OF_BLOCK\n$band_%zu_%zu << END_OF_BLOCK\n", number, i);
-		for (size_t k = 0; k < l->count; k++)
-			if (has_band(p, l, k))
-				fprintf(s->script, "%.17g %.17g %.17g\n", l->x[k], l->low[k],
-					l->high[k]);
-			else
-				fputc('\n', s->script);
+		for (size_t k = 0; k < l->count; k += group)
+			put_band(s->script, p, l, k, k + group < l->count ? k + group : l->count);
 		fputs("END_OF_BLOCK\n", s->script);
 	}
 }
@@ -439,7 +484,8 @@ static void put_plots(const struct sheet *s, size_t number)
 		if (count_points(p, &p->line[i]) == 0)
 			continue;
 		fprintf(s->script, "%s$line_%zu_%zu using 1:2 with ", word, number, i);
-		put_line_style(s->script, p->line[i].colour, p->line[i].count);
+		put_line_style(s->script, p->line[i].colour,
+			       p->line[i].count > POINTS_DRAWN ? POINTS_DRAWN : p->line[i].count);
 		fputs(" notitle", s->script);
 		word = ", ";
 	}

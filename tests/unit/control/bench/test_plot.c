@@ -226,6 +226,50 @@ static void a_hundred_lines_are_drawn(void **state)
 	assert_int_equal(plot_draw(in_folder("hundred"), "t", &panel, 1, 3, err), 0);
 }
 
+enum { DAYS_SAMPLES = 86400 };
+
+/* above - how many corners lines of the first colour have above that pixel. */
+static size_t above(const char *file, double pixel)
+{
+	static const char begin[] = "stroke='rgb(  0, 114, 178)'  d='";
+	size_t bytes, n = 0;
+	char *text = whole(file, &bytes), *at = text;
+
+	assert_non_null(text);
+	while ((at = strstr(at, begin)) != NULL) {
+		for (at += sizeof(begin) - 1; *at != '\0' && *at != '\''; at++) {
+			double y_pixel;
+
+			n += *at == ',' && sscanf(at + 1, "%lf", &y_pixel) == 1 && y_pixel < pixel;
+		}
+	}
+	free(text);
+	return n;
+}
+
+/* Not every sample is in the picture, but what lasts only one is seen. */
+static void a_day_of_samples_is_a_picture_of_usual_size(void **state)
+{
+	static double at[DAYS_SAMPLES], value[DAYS_SAMPLES];
+	struct plot_line line = { .x = at, .y = value, .count = DAYS_SAMPLES };
+	struct plot_panel panel = { .line = &line, .lines = 1 };
+	struct stat day;
+
+	(void)state;
+	need_gnuplot();
+	for (size_t i = 0; i < DAYS_SAMPLES; i++) {
+		at[i] = (double)i;
+		value[i] = (double)(i % 7);
+	}
+	value[54321] = 1000;
+	value[12345] = NAN;
+	assert_int_equal(plot_draw(in_folder("day"), NULL, &panel, 1, 1, err), 0);
+	assert_int_equal(stat(in_folder("day.svg"), &day), 0);
+	assert_in_range(day.st_size, 10000, 100000);
+	assert_int_equal(above("day.svg", 200), 1);
+	assert_true(above("day.svg", 390) > 1000);
+}
+
 static void a_folder_that_is_not_there_is_named(void **state)
 {
 	struct plot_panel panel = { .title = "t" };
@@ -295,8 +339,9 @@ static int make_folder(void **state)
 
 static int remove_folder(void **state)
 {
-	static const char *const names[] = { "both", "hostile", "first",   "second", "legend",
-					     "bars", "nothing", "hundred", "none",   "bad" };
+	static const char *const names[] = { "both",   "hostile", "first",   "second",
+					     "legend", "bars",    "nothing", "hundred",
+					     "none",   "bad",     "day" };
 	char name[32];
 
 	(void)state;
@@ -320,6 +365,7 @@ int main(void)
 		cmocka_unit_test(bars_show_their_values_and_what_was_not_measured),
 		cmocka_unit_test(nothing_to_draw_is_drawn),
 		cmocka_unit_test(a_hundred_lines_are_drawn),
+		cmocka_unit_test(a_day_of_samples_is_a_picture_of_usual_size),
 		cmocka_unit_test(a_folder_that_is_not_there_is_named),
 		cmocka_unit_test(a_missing_gnuplot_is_told_with_its_package),
 		cmocka_unit_test(what_gnuplot_complains_of_is_passed_on),
