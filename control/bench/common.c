@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,6 +80,8 @@ int common_begin(struct common *c, const char *command, const char *what)
 {
 	char err[FOLDER_ERROR_BYTES];
 
+	/* Whoever reads what is printed may go (`| head`): the files are what counts. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (folder_make(what, c->output_dir, c->folder, err) == 0)
 		return STATUS_DONE;
 	fprintf(stderr, "%s: %s\n", command, err);

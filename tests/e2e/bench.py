@@ -544,6 +544,21 @@ def a_small_benchmark_that_there_is_not_is_refused_with_the_one_meant():
 
 
 @test
+def a_benchmark_whose_reader_has_gone_writes_its_files_all_the_same():
+    """As with `weir bench micro | head`."""
+    with instead_of_micro('if [ $# = 0 ]; then printf "toy\\tpacket\\t-\\ta toy\\n"; else echo "%s"; fi\n' % (FIGURES % ("40", "0", "0"))) as (environment, out):
+        gone, nobody = os.pipe()
+        os.close(gone)
+        try:
+            ran = subprocess.run([weir_path(), "bench", "micro", "--runs", "3", "--output-dir", out], env=environment, stdout=nobody,
+                                 stderr=nobody, timeout=support.patience(30))
+        finally:
+            os.close(nobody)
+        check_equal(ran.returncode, support.OUTPUT, "status")
+        check_equal(len(figures(out, "toy")["time"]), 3, "runs in result.json")
+
+
+@test
 def small_benchmarks_that_are_interrupted_keep_what_they_have_and_leave_nobody_behind():
     script = 'if [ $# = 0 ]; then printf "toy\\tpacket\\t-\\ta toy\\n"; else echo $$ >>"$WEIR_LIBEXECDIR/pids"; [ $(wc -l <"$WEIR_LIBEXECDIR/pids") -lt 3 ] || exec sleep 60; ' \
              'echo "%s"; fi\n' % (FIGURES % ("40", "0", "0"))
