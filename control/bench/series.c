@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "control/bench/hold.h"
@@ -15,6 +16,9 @@ static const char *const noise_figure[] = { "cpu", "busy" };
 
 /* What the harness itself adds to a run whose overhead nobody knows. */
 #define OVERHEAD_PRESET_S 2.5
+
+/* In % of a core. What an idle machine does for itself is 1. */
+#define DISTURBED 10.0
 
 static double run_s(const struct series *s, const struct series_cell *c)
 {
@@ -47,15 +51,32 @@ static double left_s(const struct progress *p)
 	return p->planned_s > 0 ? rest * took / p->planned_s : rest;
 }
 
+/* line_columns - how long a line on the terminal may be; SIZE_MAX: as it likes. */
+static size_t line_columns(const struct progress *p)
+{
+	struct winsize w;
+
+	if (!p->terminal || ioctl(STDERR_FILENO, TIOCGWINSZ, &w) < 0 || w.ws_col < 2)
+		return SIZE_MAX;
+	return w.ws_col - 1U;
+}
+
+/* show - where the terminal is narrow, the end of the line: what is beyond would stay there. */
 static void show(const struct progress *p, const struct series_cell *c, uint32_t round)
 {
 	int left = (int)ceil(left_s(p));
+	char line[RESULT_NAME_BYTES + 160];
+	size_t bytes, columns = line_columns(p);
 
 	if (p->series->quiet)
 		return;
-	fprintf(stderr, "%sweir bench %s: round %u of %u, %u of %u: %s, %d:%02d left%s",
-		p->terminal ? "\r" : "", p->series->what, round + 1, p->series->rounds, p->done + 1,
-		p->all, c->name, left / 60, left % 60, p->terminal ? "\033[K" : "\n");
+	(void)snprintf(line, sizeof(line),
+		       "weir bench %.32s: round %u of %u, %u of %u: %s, %d:%02d left",
+		       p->series->what, round + 1, p->series->rounds, p->done + 1, p->all, c->name,
+		       left / 60, left % 60);
+	bytes = strlen(line);
+	fprintf(stderr, "%s%s%s", p->terminal ? "\r" : "",
+		bytes > columns ? line + bytes - columns : line, p->terminal ? "\033[K" : "\n");
 	fflush(stderr);
 }
 
@@ -89,6 +110,36 @@ static void take_noise(const struct series *s, struct result *r, const struct re
 			r->noise = noise;
 		return;
 	}
+}
+
+/* ---- who else was at work ---- */
+
+/* note_disturbed - a result that was measured beside something else says so. */
+static void note_disturbed(const struct series *s, struct result *r)
+{
+	const struct series_cell *worst = NULL;
+	char text[RESULT_NAME_BYTES + 256];
+	uint32_t disturbed = 0;
+	double most = 0;
+
+	for (uint32_t i = 0; i < s->cells; i++) {
+		const struct figure *f = result_find(r, s->cell[i].name, "disturbed");
+		double busy = f != NULL ? statistics_quantile(f->sample, f->count, 0.5)
+					: (double)NAN;
+
+		disturbed += busy > DISTURBED;
+		if (busy > most) {
+			most = busy;
+			worst = &s->cell[i];
+		}
+	}
+	if (disturbed == 0)
+		return;
+	(void)snprintf(text, sizeof(text),
+		       "The machine was busy with something else right before the runs of %u of "
+		       "%u cells (at %s with %.0f %% of a core): that is in their figures.",
+		       disturbed, s->cells, worst->name, most);
+	result_note(r, text);
 }
 
 /* ---- running ---- */
@@ -161,6 +212,7 @@ int series_run(const struct series *s, struct result *r, struct trial_error *err
 	show_end(&p);
 	if (s->cells > 0)
 		take_noise(s, r, again);
+	note_disturbed(s, r);
 	result_free(again);
 	return code;
 }

@@ -5,6 +5,7 @@
  * The first cell is run twice in every round; how much it differs from itself is the noise of the
  * harness, which stands beside every difference. Progress goes to standard error: what runs, which
  * of how many, how long it still takes; on a terminal one line that changes, else one per cell.
+ * That something else kept the machine busy (figure `disturbed`) becomes a note.
  */
 #ifndef CONTROL_BENCH_SERIES_H
 #define CONTROL_BENCH_SERIES_H
@@ -29,8 +30,8 @@ struct series {
 	uint32_t rounds;
 	double overhead_s; /* of a run, beside its load: starting, settling, ending */
 	bool quiet;
-	/* each - after a run; may be NULL. `again`: the first cell's second run of that round,
-	 * which is in no figure of the result but the noise. */
+	/* each - after a run; may be NULL. Not after the first cell's second run of a round, which
+	 * is in no figure of the result but the noise. */
 	void (*each)(const struct series_cell *c, uint32_t round, const struct trial_outcome *o,
 		     void *user);
 	void *user;

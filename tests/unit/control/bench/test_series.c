@@ -12,7 +12,7 @@
 #include "tests/support/check.h"
 
 static char order[128];
-static double value[64];
+static double value[64], others;
 static uint32_t runs, end_after, fail_at, fails, calls;
 static bool interrupted;
 
@@ -35,6 +35,8 @@ int trial_run(struct place *p, const struct trial_load *load, const struct trial
 void trial_result(const struct trial_outcome *o, const char *cell, struct result *r)
 {
 	result_add(r, cell, "cpu", "cycles/packet", BETTER_LOWER, o->pairs);
+	result_add(r, cell, "disturbed", "%", BETTER_NEITHER,
+		   strcmp(cell, "two") == 0 ? others : 1);
 }
 
 void traffic_note(const struct trial_load *load, const struct place *p, struct result *r)
@@ -79,6 +81,7 @@ static int begin(void **state)
 			     .each = count };
 	order[0] = '\0';
 	runs = end_after = fail_at = calls = 0;
+	others = 2;
 	interrupted = false;
 	for (uint32_t i = 0; i < 64; i++)
 		value[i] = 100;
@@ -103,6 +106,20 @@ static void cells_take_turns_and_the_first_runs_twice(void **state)
 	assert_int_equal(result_find(r, "three", "cpu")->count, 3);
 }
 
+static void a_machine_that_was_busy_with_something_else_is_told_of(void **state)
+{
+	(void)state;
+	others = 9;
+	assert_int_equal(series_run(&s, r, &err), 0);
+	assert_int_equal(r->notes, 0);
+	result_free(r);
+	r = result_new("test");
+	others = 150;
+	assert_int_equal(series_run(&s, r, &err), 0);
+	assert_int_equal(r->notes, 1);
+	assert_non_null(strstr(r->note[0], "1 of 3 cells (at two with 150 % of a core)"));
+}
+
 static void the_estimate_is_of_all_runs(void **state)
 {
 	(void)state;
@@ -113,8 +130,8 @@ static void the_estimate_is_of_all_runs(void **state)
 static void noise_is_how_much_the_first_cell_differs_from_itself(void **state)
 {
 	(void)state;
-	value[1] = 110; /* 2/21 */
-	value[6] = 90;  /* 2/19 */
+	value[1] = 110;  /* 2/21 */
+	value[6] = 90;   /* 2/19 */
 	value[10] = 300; /* 1; and of three the quantile is nine tenths of the way to the largest */
 	assert_int_equal(series_run(&s, r, &err), 0);
 	assert_true(fabs(r->noise - (2.0 / 19 + 0.9 * (1 - 2.0 / 19))) < 1e-9);
@@ -168,6 +185,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(cells_take_turns_and_the_first_runs_twice, begin,
 						end),
+		cmocka_unit_test_setup_teardown(
+			a_machine_that_was_busy_with_something_else_is_told_of, begin, end),
 		cmocka_unit_test_setup_teardown(the_estimate_is_of_all_runs, begin, end),
 		cmocka_unit_test_setup_teardown(
 			noise_is_how_much_the_first_cell_differs_from_itself, begin, end),
