@@ -170,8 +170,8 @@ static void judge_latency(const struct limits *l, const struct result *r, struct
 		added[i] = (b->sample[i] - a->sample[i]) / MILLI;
 	g->measured = statistics_summarise(added, rounds).median;
 	g->interval = statistics_interval(added, rounds);
-	note(g, "under %s: p50 %.3f ms without, %.3f ms with", l->scenario, median_of(a) / MILLI,
-	     median_of(b) / MILLI);
+	note(g, "under %s, in each round; p50 is %.3f ms without, %.3f ms with", l->scenario,
+	     median_of(a) / MILLI, median_of(b) / MILLI);
 }
 
 static void judge_errors(const struct limits *l, const struct result *r, struct gate *g)

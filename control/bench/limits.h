@@ -7,9 +7,9 @@
  *     events_per_second = 10000  above: pairs matched
  *     added_latency_ms = 1       below: the client's median with the capture, less that without
  *     error_percent = 1          below: requests without a good answer
- *     leak_mb = 10               below: growth of Pss while leak_events pairs or more are matched,
- * once a load has gone on for a while leak_events = 10000 heartbeat_percent = 99.9   at least:
- * seconds in which every worker came round
+ *     leak_mb = 10               below: growth of Pss, once a load has gone on for a while
+ *     leak_events = 10000        in which so many pairs or more are matched
+ *     heartbeat_percent = 99.9   at least: seconds in which every worker came round
  *
  *     [scenario Medium]
  *     requests_per_second = 200
