@@ -122,16 +122,23 @@ static double median(const struct figure *f)
 	return f == NULL ? NAN : statistics_quantile(f->sample, f->count, 0.5);
 }
 
-/* ratio - round by round, with its interval; the first in the sense of the median. */
+/* ratio - round by round, with its interval; the first in the sense of the median. NaN: one of them
+ * is not above 0 in some round, since what is less than nothing has no ratio, and the rounds that
+ * have one would be those where chance was kind. */
 static double ratio(const struct figure *a, const struct figure *b, struct interval *ret)
 {
 	double each[SAMPLES_MAX];
 	size_t count = 0;
 
+	*ret = (struct interval){ NAN, NAN };
 	for (size_t i = 0;
-	     a != NULL && b != NULL && i < a->count && i < b->count && count < SAMPLES_MAX; i++)
-		if (b->sample[i] > 0 && !isnan(a->sample[i]))
-			each[count++] = a->sample[i] / b->sample[i];
+	     a != NULL && b != NULL && i < a->count && i < b->count && count < SAMPLES_MAX; i++) {
+		if (isnan(a->sample[i]) || isnan(b->sample[i]))
+			continue;
+		if (!(a->sample[i] > 0 && b->sample[i] > 0))
+			return NAN;
+		each[count++] = a->sample[i] / b->sample[i];
+	}
 	*ret = statistics_interval(each, count);
 	return statistics_quantile(each, count, 0.5);
 }
@@ -221,7 +228,9 @@ static const char *const duel_head[DUEL_COLUMNS] = {
 };
 
 static const char duel_about[] =
-	"Ratios are of the same round, median and interval. What a veth can prove: how much work "
+	"Ratios are of the same round, median and interval; - where one costs no more than nobody "
+	"in "
+	"some round. What a veth can prove: how much work "
 	"the "
 	"machine has with each packet from the mirror to weir, all of it in software, under the "
 	"same "
@@ -232,7 +241,8 @@ static const char duel_about[] =
 	"receiver loses packets it does less work for each of those offered, so nothing is "
 	"compared.";
 
-static const char live_about[] = "Ratios are of the same round, median and interval. The traffic "
+static const char live_about[] = "Ratios are of the same round, median and interval; - where one "
+				 "costs no more than nobody in some round. The traffic "
 				 "is somebody else's, and not the "
 				 "same in every run: only rounds that had about as much can be "
 				 "compared. Whether AF_XDP received "

@@ -158,6 +158,22 @@ static void nothing_is_compared_where_packets_were_lost(void **state)
 	assert_null(strstr(page, "AF_XDP costs"));
 }
 
+/* 0.5, 2 and -10: of the rounds that have a ratio the median would be 1.25. */
+static void what_costs_no_more_than_nobody_has_no_ratio(void **state)
+{
+	const char *page;
+
+	(void)state;
+	add("none", "cpu", 1000, 1000, 1000);
+	add("pcap", "cpu", 1100, 1100, 990);
+	add("af_xdp-native", "cpu", 1050, 1200, 1100);
+	backends_sum_up(&cells, r);
+	page = report();
+	assert_non_null(strstr(page, "AF_XDP against pcap"));
+	assert_null(strstr(page, "1.25 (0.50 "));
+	assert_non_null(strstr(page, "1.09 (0.95 ")); /* of the whole machine there is one */
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -167,6 +183,7 @@ int main(void)
 		TEST(frames_without_an_account_are_added_up_whatever_their_sign),
 		TEST(af_xdp_is_held_against_pcap),
 		TEST(nothing_is_compared_where_packets_were_lost),
+		TEST(what_costs_no_more_than_nobody_has_no_ratio),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
