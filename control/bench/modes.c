@@ -406,9 +406,8 @@ static void note_costs(struct modes *m, int rung, uint32_t round, const struct t
 	m->costs.rounds = round + 1 > m->costs.rounds ? round + 1 : m->costs.rounds;
 	m->costs.machine[rung][round] = o->packets > 0 ? o->machine.cycles / o->packets : NAN;
 	m->costs.process[rung][round] = o->packets > 0 ? process : NAN;
-	if (o->packets > 0)
-		result_add(m->result, m->rung[rung].name, "process", "cycles/packet", BETTER_LOWER,
-			   process);
+	trial_figure(m->result, m->rung[rung].name, "process", "cycles/packet", BETTER_LOWER,
+		     o->packets > 0 ? process : NAN);
 	for (uint32_t i = 0; i < o->stages; i++) {
 		int stage = ladder_stage(o->stage_name[i]);
 
@@ -417,11 +416,12 @@ static void note_costs(struct modes *m, int rung, uint32_t round, const struct t
 			m->costs.counter[stage][round] = o->stage_cycles[i];
 	}
 	/* With --until open no worker takes anything. */
-	if ((o->stages == 0 && m->rung[rung].stage != STAGE_open) || isnan(workers))
-		return;
-	m->costs.workers[rung][round] = workers;
-	result_add(m->result, m->rung[rung].name, "workers", "cycles/packet", BETTER_LOWER,
-		   workers);
+	if (o->stages == 0 && m->rung[rung].stage != STAGE_open)
+		workers = NAN;
+	if (!isnan(workers))
+		m->costs.workers[rung][round] = workers;
+	trial_figure(m->result, m->rung[rung].name, "workers", "cycles/packet", BETTER_LOWER,
+		     workers);
 }
 
 static void each(const struct series_cell *c, uint32_t round, const struct trial_outcome *o,
@@ -433,9 +433,8 @@ static void each(const struct series_cell *c, uint32_t round, const struct trial
 	double lost = trial_lost(o);
 
 	part->seconds += o->seconds;
-	if (o->packets > 0 && !isnan(lost))
-		result_add(m->result, c->name, "lost.share", "%", BETTER_LOWER,
-			   100 * lost / o->offered);
+	trial_figure(m->result, c->name, "lost.share", "%", BETTER_LOWER,
+		     o->packets > 0 ? 100 * lost / o->offered : NAN);
 	if (rung < 0)
 		return;
 	if (!o->closed) {

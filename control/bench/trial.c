@@ -21,6 +21,7 @@
 #include "control/weir/locate.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/rx/rx.h"
+#include "dataplane/shm/settings.h"
 
 /* In seconds. */
 #define READY_S  20.0 /* DPDK takes some until it has seen its devices */
@@ -622,12 +623,19 @@ int trial_run(struct place *p, const struct trial_load *load, const struct trial
 
 /* ---- as figures ---- */
 
-/* add - what no run told is no figure. */
-static void add(struct result *r, const char *cell, const char *name, const char *unit,
-		enum better better, double value)
+void trial_figure(struct result *r, const char *cell, const char *name, const char *unit,
+		  enum better better, double value)
 {
-	if (!isnan(value) || result_find(r, cell, name) != NULL)
-		result_add(r, cell, name, unit, better, value);
+	const struct figure *seconds = result_find(r, cell, "seconds");
+	size_t runs = seconds != NULL ? seconds->count : 0;
+
+	if (result_find(r, cell, name) == NULL) {
+		if (isnan(value))
+			return;
+		for (size_t i = 1; i < runs; i++)
+			result_add(r, cell, name, unit, better, NAN);
+	}
+	result_add(r, cell, name, unit, better, value);
 }
 
 static void add_times(struct result *r, const char *cell, const char *name,
@@ -643,7 +651,7 @@ static void add_times(struct result *r, const char *cell, const char *name,
 
 	for (size_t i = 0; i < array_count(quantiles); i++) {
 		(void)snprintf(figure, sizeof(figure), "%s.%s", name, quantiles[i].name);
-		add(r, cell, figure, "ns", BETTER_LOWER, quantiles[i].ns);
+		trial_figure(r, cell, figure, "ns", BETTER_LOWER, quantiles[i].ns);
 	}
 }
 
@@ -652,19 +660,22 @@ static void add_machine(const struct trial_outcome *o, const char *cell, struct 
 	const struct machine_work *m = &o->machine;
 	double per_packet = o->packets > 0 ? 1 / o->packets : NAN;
 
-	add(r, cell, "cpu", "cycles/packet", BETTER_LOWER, m->cycles * per_packet);
-	add(r, cell, "busy", "%", BETTER_LOWER, 100 * m->busy_s / m->seconds);
-	add(r, cell, "busy.process", "%", BETTER_LOWER, 100 * o->receiver_cpu_s / o->seconds);
-	add(r, cell, "instructions", "instructions/packet", BETTER_LOWER,
-	    m->instructions * per_packet);
-	add(r, cell, "cache_misses", "misses/packet", BETTER_LOWER, m->cache_misses * per_packet);
-	add(r, cell, "context_switches", "switches/packet", BETTER_LOWER,
-	    m->context_switches * per_packet);
-	add(r, cell, "migrations", "migrations/s", BETTER_LOWER, m->migrations / m->seconds);
-	add(r, cell, "system_calls", "calls/packet", BETTER_LOWER,
-	    o->system_calls * o->seconds * per_packet);
-	add(r, cell, "steal", "%", BETTER_NEITHER, 100 * m->steal_s / m->seconds);
-	add(r, cell, "disturbed", "%", BETTER_NEITHER, 100 * o->disturbed);
+	trial_figure(r, cell, "cpu", "cycles/packet", BETTER_LOWER, m->cycles * per_packet);
+	trial_figure(r, cell, "busy", "%", BETTER_LOWER, 100 * m->busy_s / m->seconds);
+	trial_figure(r, cell, "busy.process", "%", BETTER_LOWER,
+		     100 * o->receiver_cpu_s / o->seconds);
+	trial_figure(r, cell, "instructions", "instructions/packet", BETTER_LOWER,
+		     m->instructions * per_packet);
+	trial_figure(r, cell, "cache_misses", "misses/packet", BETTER_LOWER,
+		     m->cache_misses * per_packet);
+	trial_figure(r, cell, "context_switches", "switches/packet", BETTER_LOWER,
+		     m->context_switches * per_packet);
+	trial_figure(r, cell, "migrations", "migrations/s", BETTER_LOWER,
+		     m->migrations / m->seconds);
+	trial_figure(r, cell, "system_calls", "calls/packet", BETTER_LOWER,
+		     o->system_calls * o->seconds * per_packet);
+	trial_figure(r, cell, "steal", "%", BETTER_NEITHER, 100 * m->steal_s / m->seconds);
+	trial_figure(r, cell, "disturbed", "%", BETTER_NEITHER, 100 * o->disturbed);
 }
 
 #define LOST_NAME(name, meaning) #name,
@@ -681,48 +692,56 @@ static void add_loss(const struct trial_outcome *o, const char *cell, const char
 		if (strcmp(o->lost[i].name, name) == 0)
 			packets += o->lost[i].packets;
 	(void)snprintf(figure, sizeof(figure), "lost.%s", name);
-	add(r, cell, figure, "packets", BETTER_LOWER, packets);
+	trial_figure(r, cell, figure, "packets", BETTER_LOWER, packets);
 }
 
 static void add_packets(const struct trial_outcome *o, const char *cell, struct result *r)
 {
-	add(r, cell, "offered", "packets", BETTER_NEITHER, o->offered);
-	add(r, cell, "rate", "1/s", BETTER_HIGHER, o->rate);
-	add(r, cell, "late", "packets", BETTER_NEITHER, o->late);
-	add(r, cell, "received", "packets", BETTER_HIGHER, o->received);
-	add(r, cell, "refused", "packets", BETTER_NEITHER, o->refused);
-	add(r, cell, "lost", "packets", BETTER_LOWER, trial_lost(o));
+	trial_figure(r, cell, "offered", "packets", BETTER_NEITHER, o->offered);
+	trial_figure(r, cell, "rate", "1/s", BETTER_HIGHER, o->rate);
+	trial_figure(r, cell, "late", "packets", BETTER_NEITHER, o->late);
+	trial_figure(r, cell, "received", "packets", BETTER_HIGHER, o->received);
+	trial_figure(r, cell, "refused", "packets", BETTER_NEITHER, o->refused);
+	trial_figure(r, cell, "lost", "packets", BETTER_LOWER, trial_lost(o));
 	for (unsigned i = 0; i < RX_LOST_COUNT && !isnan(o->received); i++)
 		add_loss(o, cell, lost_name[i], r);
-	add(r, cell, "unexplained", "packets", BETTER_LOWER, o->unexplained);
+	trial_figure(r, cell, "unexplained", "packets", BETTER_LOWER, o->unexplained);
+}
+
+static double stage_cycles(const struct trial_outcome *o, unsigned stage)
+{
+	for (uint32_t i = 0; i < o->stages; i++)
+		if (strcmp(o->stage_name[i], stage_name(stage)) == 0)
+			return o->stage_cycles[i];
+	return NAN;
 }
 
 void trial_result(const struct trial_outcome *o, const char *cell, struct result *r)
 {
 	char name[RESULT_NAME_BYTES];
 
-	add(r, cell, "seconds", "s", BETTER_NEITHER, o->seconds);
+	trial_figure(r, cell, "seconds", "s", BETTER_NEITHER, o->seconds);
 	add_packets(o, cell, r);
 	add_machine(o, cell, r);
-	add(r, cell, "memory", "bytes", BETTER_LOWER, o->receiver_pss_bytes);
-	add(r, cell, "memory.peak", "bytes", BETTER_LOWER, o->receiver_pss_peak_bytes);
-	add(r, cell, "leaked", "bytes", BETTER_LOWER, o->leaked);
-	add(r, cell, "leaked_over", "pairs", BETTER_NEITHER, o->leaked_over);
-	add(r, cell, "growth", "bytes", BETTER_LOWER,
-	    o->receiver_pss_bytes - o->receiver_pss_first_bytes);
-	add(r, cell, "pairs", "pairs", BETTER_HIGHER, o->pairs);
-	add(r, cell, "requests", "requests", BETTER_HIGHER, o->requests);
-	add(r, cell, "failed", "requests", BETTER_LOWER, o->failed);
-	add(r, cell, "due", "requests", BETTER_NEITHER, o->due);
-	add(r, cell, "load_seconds", "s", BETTER_NEITHER, o->load_s);
-	add(r, cell, "matched", "pairs/s", BETTER_HIGHER, o->matched / o->matched_s);
+	trial_figure(r, cell, "memory", "bytes", BETTER_LOWER, o->receiver_pss_bytes);
+	trial_figure(r, cell, "memory.peak", "bytes", BETTER_LOWER, o->receiver_pss_peak_bytes);
+	trial_figure(r, cell, "leaked", "bytes", BETTER_LOWER, o->leaked);
+	trial_figure(r, cell, "leaked_over", "pairs", BETTER_NEITHER, o->leaked_over);
+	trial_figure(r, cell, "growth", "bytes", BETTER_LOWER,
+		     o->receiver_pss_bytes - o->receiver_pss_first_bytes);
+	trial_figure(r, cell, "pairs", "pairs", BETTER_HIGHER, o->pairs);
+	trial_figure(r, cell, "requests", "requests", BETTER_HIGHER, o->requests);
+	trial_figure(r, cell, "failed", "requests", BETTER_LOWER, o->failed);
+	trial_figure(r, cell, "due", "requests", BETTER_NEITHER, o->due);
+	trial_figure(r, cell, "load_seconds", "s", BETTER_NEITHER, o->load_s);
+	trial_figure(r, cell, "matched", "pairs/s", BETTER_HIGHER, o->matched / o->matched_s);
 	add_times(r, cell, "latency", &o->client);
 	add_times(r, cell, "service", &o->service);
 	add_times(r, cell, "lateness", &o->lateness);
 	add_times(r, cell, "delay", &o->pair_delay);
-	add(r, cell, "heartbeat", "%", BETTER_HIGHER, 100 * o->heartbeat);
-	for (uint32_t i = 0; i < o->stages; i++) {
-		(void)snprintf(name, sizeof(name), "stage.%s", o->stage_name[i]);
-		add(r, cell, name, "cycles/packet", BETTER_LOWER, o->stage_cycles[i]);
+	trial_figure(r, cell, "heartbeat", "%", BETTER_HIGHER, 100 * o->heartbeat);
+	for (unsigned s = STAGE_rx; s <= STAGE_emit; s++) {
+		(void)snprintf(name, sizeof(name), "stage.%s", stage_name(s));
+		trial_figure(r, cell, name, "cycles/packet", BETTER_LOWER, stage_cycles(o, s));
 	}
 }

@@ -182,7 +182,7 @@ int trial_run(struct place *p, const struct trial_load *load, const struct trial
  *     offered received refused lost lost.NAME unexplained  packets
  *     rate                                                 packets (requests) a second
  *     cpu                                                  cycles/packet of the whole machine
- *     busy busy.receiver busy.process                      % of one core
+ *     busy busy.process                                    % of one core
  *     cache_misses context_switches system_calls           per packet
  *     memory memory.peak                                   bytes
  *     pairs requests failed due
@@ -196,5 +196,10 @@ int trial_run(struct place *p, const struct trial_load *load, const struct trial
  *     stage.NAME                                           cycles/packet
  */
 void trial_result(const struct trial_outcome *o, const char *cell, struct result *r);
+
+/* trial_figure - a sample more, of the run that trial_result() was told of last, in its place among
+ * the runs: those before that did not tell it are NaN. What no run told is no figure. */
+void trial_figure(struct result *r, const char *cell, const char *name, const char *unit,
+		  enum better better, double value);
 
 #endif

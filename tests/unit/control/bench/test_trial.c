@@ -104,6 +104,31 @@ static void times_have_their_quantiles(void **state)
 	assert_int_equal(result_find(r, "cell", "delay.p50")->better, BETTER_LOWER);
 }
 
+/* Differences are taken between samples of the same round. */
+static void a_run_that_did_not_tell_has_its_place_all_the_same(void **state)
+{
+	const struct figure *f;
+
+	(void)state;
+	o.seconds = 2;
+	trial_result(&o, "cell", r);
+	o.client.p50 = 7;
+	o.stages = 1;
+	o.stage_name[0] = "decode";
+	o.stage_cycles[0] = 40;
+	trial_result(&o, "cell", r);
+	o.client.p50 = NAN;
+	o.stages = 0;
+	trial_result(&o, "cell", r);
+	f = result_find(r, "cell", "latency.p50");
+	assert_int_equal(f->count, 3);
+	assert_true(isnan(f->sample[0]) && f->sample[1] == 7 && isnan(f->sample[2]));
+	f = result_find(r, "cell", "stage.decode");
+	assert_int_equal(f->count, 3);
+	assert_true(isnan(f->sample[0]) && f->sample[1] == 40 && isnan(f->sample[2]));
+	assert_null(result_find(r, "cell", "stage.rx"));
+}
+
 static void what_happened_in_the_measured_time_is_told_of_it(void **state)
 {
 	(void)state;
@@ -151,6 +176,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_packets_nothing_is_told_per_packet, begin,
 						end),
 		cmocka_unit_test_setup_teardown(times_have_their_quantiles, begin, end),
+		cmocka_unit_test_setup_teardown(a_run_that_did_not_tell_has_its_place_all_the_same,
+						begin, end),
 		cmocka_unit_test_setup_teardown(what_happened_in_the_measured_time_is_told_of_it,
 						begin, end),
 		cmocka_unit_test_setup_teardown(a_run_that_does_not_tell_leaves_its_place, begin,
