@@ -103,7 +103,7 @@ static const struct arguments all = {
 		   "  weir bench gates --print-limits > my.ini\n"
 		   "  sudo weir bench gates --limits my.ini --runs 6 -- --rx af_packet:{iface}",
 	.after = "Exit status: 0 every gate passed, 1 one failed, 2 usage, 5 nothing could be "
-		 "measured,\n6 nothing can be written, 130 Ctrl-C ended it",
+		 "measured,\n6 nothing can be written, 130 Ctrl-C ended it\n",
 	.list = options,
 	.count = sizeof(options) / sizeof(options[0]),
 };
@@ -599,13 +599,18 @@ static int run_call(struct gates_call *c)
 int bench_gates(int argc, char **argv)
 {
 	static struct gates_call call;
-	int status;
+	int status, behind = arguments_behind(argc, argv);
 
 	call = (struct gates_call){ .common = { 0 } };
 	switch (arguments_take(&all, argc, argv, &call, &call.words)) {
 	case ARGUMENTS_HELP: return STATUS_DONE;
 	case ARGUMENTS_REFUSED: return STATUS_USAGE;
 	case ARGUMENTS_TAKEN: break;
+	}
+	if (call.words > behind) {
+		fprintf(stderr, "%s: what is %.80s? Words for weir capture stand behind --\n",
+			command_name, argv[0]);
+		return STATUS_USAGE;
 	}
 	call.word = argv;
 	status = read_limits(&call);

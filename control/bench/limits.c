@@ -234,6 +234,10 @@ static int check_whole(struct reading *r)
 {
 	const struct limits *l = r->limits;
 
+	for (uint32_t i = 0; i < l->scenarios; i++)
+		if (l->list[i].connections != floor(l->list[i].connections))
+			return refuse(r, "[scenario %s] connections = %g: a whole number is needed",
+				      l->list[i].name, l->list[i].connections);
 	for (uint32_t i = 0; r->own_scenarios && i < l->scenarios; i++)
 		for (size_t n = 0; n < array_count(scenario_numbers); n++)
 			if ((r->given[i] >> n & 1) == 0)
@@ -259,6 +263,8 @@ int limits_read(FILE *from, const char *name, struct limits *ret, char err[LIMIT
 	line = ini_parse_stream(read_line, &r, on_line, &r);
 	if (!r.refused && line != 0)
 		(void)refuse(&r, "neither [SECTION] nor NAME = VALUE");
+	if (!r.refused && ferror(from) != 0)
+		(void)refuse(&r, "it cannot be read: is it a file?");
 	if (!r.refused)
 		(void)check_whole(&r);
 	return r.refused ? -EINVAL : 0;

@@ -885,12 +885,17 @@ int bench_modes(int argc, char **argv)
 {
 	struct asked a = { 0 };
 	struct modes *m;
-	int words = 0, status;
+	int words = 0, status, behind = arguments_behind(argc, argv);
 
 	switch (arguments_take(&arguments, argc, argv, &a, &words)) {
 	case ARGUMENTS_HELP: return STATUS_DONE;
 	case ARGUMENTS_REFUSED: return STATUS_USAGE;
 	case ARGUMENTS_TAKEN: break;
+	}
+	if (words > behind) {
+		fprintf(stderr, "%s: what is %.80s? Options of weir capture stand behind --\n",
+			command, argv[0]);
+		return STATUS_USAGE;
 	}
 	if (from_environment(&a) < 0)
 		return STATUS_USAGE;

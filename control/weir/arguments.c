@@ -131,6 +131,14 @@ static bool is_help(const char *word)
 	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+int arguments_behind(int argc, char *const *argv)
+{
+	for (int i = 0; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0)
+			return argc - i - 1;
+	return 0;
+}
+
 enum arguments_end arguments_take(const struct arguments *a, int argc, char **argv, void *user,
 				  int *ret_operands)
 {

@@ -44,6 +44,10 @@ enum arguments_end {
 enum arguments_end arguments_take(const struct arguments *a, int argc, char **argv, void *user,
 				  int *ret_operands);
 
+/* arguments_behind - how many words stand behind `--`, before arguments_take() moves them: where
+ * those alone are operands, the others are mistakes. */
+int arguments_behind(int argc, char *const *argv);
+
 /* arguments_help - as --help writes it. */
 void arguments_help(const struct arguments *a, FILE *to);
 

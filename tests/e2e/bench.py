@@ -732,7 +732,7 @@ def gates_refuse_what_they_cannot_judge():
             check_equal(ran.returncode, support.USAGE, "status of %s" % text)
             check(says in said, "%s: said %r" % (text, said))
     for words in (("--limits", "/no/such/file"), ("--runs", "0"), ("--seconds", "0s"), ("--iface", "lo"), ("--url", "ftp://x/"),
-                  ("--limit", "x")):
+                  ("--limit", "x"), ("--limits", "/"), ("port", "80"), ("port", "--", "80")):
         ran = bench("gates", *words)
         check_equal(ran.returncode, support.USAGE, "status of gates %r" % (words,))
     ran = bench("gates", "--print-limits")
@@ -932,6 +932,7 @@ def modes_refuses_what_it_cannot_do():
     refused("there are: load, hey, wrk", "--client", "curl")
     refused("no such rung; there are: no_pcap", "--only", "no_pcap,no_such")
     refused("with --iface", "--url", "http://127.0.0.1/")
+    refused("what is tcp?", "tcp", "--", "port", "80")
     refused("with --iface", WEIR_BENCHMARK_URL="http://127.0.0.1/")
     refused("WEIR_BENCHMARK_QPS=many", WEIR_BENCHMARK_QPS="many")
     refused("WEIR_BENCHMARK_CLIENT_PERIOD=0", WEIR_BENCHMARK_CLIENT_PERIOD="0")

@@ -124,6 +124,8 @@ static void what_is_wrong_is_refused_with_its_line(void **state)
 		{ "[scenario A]\nseconds = 1\nconnections = 1\nrequests_per_second = 1\n",
 		  "there is no [scenario Medium]" },
 		{ "[scenario A]\nconnections = 0\n", "from 1 to 20000" },
+		{ "[scenario Medium]\nseconds = 1\nconnections = 2.5\nrequests_per_second = 1\n",
+		  "connections = 2.5: a whole number" },
 	};
 	struct limits l;
 	char text[2048];
@@ -136,6 +138,19 @@ static void what_is_wrong_is_refused_with_its_line(void **state)
 	(void)snprintf(text, sizeof(text), "[limits]\nleak_mb = %01500d\n", 1);
 	assert_int_equal(read_text(text, &l), -EINVAL);
 	assert_non_null(strstr(err, "longer than"));
+}
+
+/* It has no lines, and would be the presets. */
+static void a_folder_is_no_file_of_limits(void **state)
+{
+	struct limits l;
+	FILE *f = fopen("/", "re");
+
+	(void)state;
+	assert_non_null(f);
+	assert_int_equal(limits_read(f, "folder", &l, err), -EINVAL);
+	fclose(f);
+	assert_non_null(strstr(err, "cannot be read"));
 }
 
 static void there_is_an_end_of_scenarios(void **state)
@@ -162,6 +177,7 @@ int main(void)
 		cmocka_unit_test(what_is_left_out_is_preset),
 		cmocka_unit_test(a_file_with_scenarios_has_no_others),
 		cmocka_unit_test(what_is_wrong_is_refused_with_its_line),
+		cmocka_unit_test(a_folder_is_no_file_of_limits),
 		cmocka_unit_test(there_is_an_end_of_scenarios),
 	};
 

@@ -122,6 +122,18 @@ static void what_is_no_option_keeps_its_order(void **state)
 	assert_string_equal(word[3], "--seconds");
 }
 
+static void words_behind_two_dashes_are_counted(void **state)
+{
+	char word[][8] = { "first", "--", "--size", "--" };
+	char *argv[] = { word[0], word[1], word[2], word[3] };
+
+	(void)state;
+	assert_int_equal(arguments_behind(4, argv), 2);
+	assert_int_equal(arguments_behind(2, argv), 0);
+	assert_int_equal(arguments_behind(1, argv), 0);
+	assert_int_equal(arguments_behind(0, argv), 0);
+}
+
 static void what_is_wrong_is_refused(void **state)
 {
 	char *wrong[][WORDS] = { { "--second", "3s" },
@@ -165,6 +177,7 @@ int main(void)
 		cmocka_unit_test(a_value_stands_behind_a_space_an_equals_sign_or_a_letter),
 		cmocka_unit_test(a_value_in_brackets_can_be_left_out),
 		cmocka_unit_test(what_is_no_option_keeps_its_order),
+		cmocka_unit_test(words_behind_two_dashes_are_counted),
 		cmocka_unit_test(what_is_wrong_is_refused),
 		cmocka_unit_test(help_has_every_option),
 	};
