@@ -327,11 +327,19 @@ static void tell_conditions(struct bench *b)
 		result_condition(b->result, "traffic", "http",
 				 "%.0f requests/s, open loop, %u connections, bodies of 1024 bytes",
 				 p->http_rate, p->connections);
-	(void)snprintf(text, sizeof(text),
-		       "Load and server have one core, the receiver %s%u other%s: what the load "
-		       "costs is in `none`, and in every cell.",
-		       shared ? "shares it, with " : "", shared ? cores - 1 : cores,
-		       (shared ? cores - 1 : cores) == 1 ? "" : "s");
+	if (p->common.interface != NULL)
+		(void)snprintf(
+			text, sizeof(text),
+			"The receiver has %u core%s. Whoever sends is not of this benchmark: "
+			"what it costs here is in `none`, and in every cell.",
+			cores, cores == 1 ? "" : "s");
+	else
+		(void)snprintf(
+			text, sizeof(text),
+			"Load and server have one core, the receiver %s%u other%s: what the load "
+			"costs is in `none`, and in every cell.",
+			shared ? "shares it, with " : "", shared ? cores - 1 : cores,
+			(shared ? cores - 1 : cores) == 1 ? "" : "s");
 	result_note(b->result, text);
 	if (p->common.interface == NULL)
 		result_note(

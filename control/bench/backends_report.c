@@ -325,7 +325,7 @@ struct view {
 	enum backends_part part;
 	const struct report_column *column;
 	size_t columns;
-	const char *title, *about;
+	const char *title, *about, *live_about; /* live: of an interface; NULL: the same */
 };
 
 static const struct view views[] = {
@@ -337,7 +337,9 @@ static const struct view views[] = {
 	{ PART_rates, frame_columns, array_count(frame_columns), ": what becomes of the frames",
 	  "Every frame has a number: it is received, or lost under a name. Names that nobody "
 	  "needed are "
-	  "left out." },
+	  "left out.",
+	  "As many as the interface had in each run. A frame is received, or lost under a name. "
+	  "Names that nobody needed are left out." },
 	{ PART_http, http_columns, array_count(http_columns), "",
 	  "Requests and answers as the mirror shows them, paired and written to /dev/null. Packet "
 	  "to "
@@ -395,6 +397,7 @@ static void add_table(struct layout *l, const struct result *r, const char *titl
 {
 	char **first = &l->cell[l->cells];
 	char cell[RESULT_NAME_BYTES];
+	bool is_live; /* somebody else's */
 
 	for (enum backend b = 0; b < BACKENDS; b++) {
 		(void)snprintf(cell, sizeof(cell), "%s/%s", backend_about[b].name, traffic);
@@ -404,10 +407,11 @@ static void add_table(struct layout *l, const struct result *r, const char *titl
 	if (first == &l->cell[l->cells] || l->tables == TABLES_MAX)
 		return;
 	(void)snprintf(l->title[l->tables], sizeof(l->title[0]), "%s%s", title, v->title);
+	is_live = strcmp(traffic, "live") == 0;
 	l->cell[l->cells++] = NULL;
 	l->table[l->tables] = (struct report_table){
 		.title = l->title[l->tables],
-		.about = v->about,
+		.about = is_live && v->live_about != NULL ? v->live_about : v->about,
 		.first_column = "back end/traffic",
 		.cell = (const char *const *)first,
 		.column = l->column[l->tables],
