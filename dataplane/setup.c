@@ -188,8 +188,8 @@ static void settle_spec(struct dataplane *d, const struct worker *w, uint32_t so
 	char settled[sizeof(d->rx[source])];
 
 	/* `spec` may lie where the answer goes. */
-	(void)snprintf(settled, sizeof(settled), "%s%s",
-		       rx_port_backend(w->rx.port[source])->name, argument != NULL ? argument : "");
+	(void)snprintf(settled, sizeof(settled), "%s%s", rx_port_backend(w->rx.port[source])->name,
+		       argument != NULL ? argument : "");
 	memcpy(d->rx[source], settled, sizeof(settled));
 }
 
@@ -376,6 +376,22 @@ static int make_workers(struct dataplane *d, uint64_t enabled, struct hash_key k
 	return status;
 }
 
+/* Several workers, and each sees every packet: of a file. */
+static bool all_walk_all(const struct dataplane *d)
+{
+	return !d->live && d->workers > 1 && d->worker[0].rx.port[0] != NULL &&
+	       d->worker[0].rx.published[0]->about.share == 0;
+}
+
+static void keep_together(struct dataplane *d)
+{
+	if (!all_walk_all(d))
+		return;
+	together_init(&d->together, d->workers);
+	for (uint32_t i = 0; i < d->workers; i++)
+		d->worker[i].together = &d->together;
+}
+
 /* Of a live source packets may come to another worker than the one that owns them; of a file only
  * when that is asked for, and where all of it comes to all. */
 static bool hands_over(const struct dataplane *d)
@@ -384,8 +400,7 @@ static bool hands_over(const struct dataplane *d)
 
 	if (d->workers < 2 || s->until <= STAGE_decode)
 		return false;
-	return d->live || (s->force_handoff != 0 && d->worker[0].rx.port[0] != NULL &&
-			   d->worker[0].rx.published[0]->about.share == 0);
+	return d->live || (s->force_handoff != 0 && all_walk_all(d));
 }
 
 static void connect_worker(struct dataplane *d, struct worker *w)
@@ -411,6 +426,7 @@ static int connect_workers(struct dataplane *d)
 {
 	int err;
 
+	keep_together(d);
 	if (!hands_over(d)) {
 		if (d->settings->force_handoff != 0)
 			log_warn("--force-handoff: there is nobody to hand packets to; use "

@@ -7,6 +7,7 @@
 #ifndef DATAPLANE_SETUP_H
 #define DATAPLANE_SETUP_H
 
+#include "dataplane/together.h"
 #include "dataplane/worker.h"
 
 struct dataplane {
@@ -18,6 +19,7 @@ struct dataplane {
 	struct identify_database *identify;
 	struct handoff_net *handoff; /* NULL: no packet is ever handed over */
 	struct emit_door door;
+	struct together together; /* of a file and several workers */
 	pthread_barrier_t start;
 	int bell_fd, done_fd;
 	bool live;

@@ -94,14 +94,15 @@ static void rx_give_back(struct ports *rx)
 	}
 }
 
-/* Every worker sees every packet's time, so timers do not depend on how flows are shared out. */
+/* Every worker sees every packet's time, so timers do not depend on how flows are shared out. For
+ * who only follows the others time stands still: nothing is late because packets are cut. */
 static void note_time(struct worker *w, struct packet *packet, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct packet *p = &packet[i];
 		uint32_t epoch = w->clock.epoch;
 
-		p->epoch = clock_see(&w->clock, p->ts_ns);
+		p->epoch = likely(!w->follows) ? clock_see(&w->clock, p->ts_ns) : epoch;
 		p->now_ns = w->clock.now_ns;
 		if (unlikely(p->epoch != epoch && w->number == 0))
 			count(&w->counters, clock_set);
@@ -115,6 +116,8 @@ static void rx_pull(struct worker *w, struct burst *b)
 	for (uint32_t i = 0; i < b->count; i++)
 		b->packet[i].handed = b->packet[i].raw = b->packet[i].datagram = false;
 	note_time(w, b->packet, b->count);
+	if (unlikely(w->together != NULL))
+		together_walked(w->together, w->number, b->count);
 }
 
 void worker_expect_lag(struct worker *w)
@@ -167,6 +170,15 @@ static void cut_after(struct worker *w, struct burst *b, enum stage stage, enum 
 	b->count = 0;
 }
 
+/* What a stopped worker of a file walks past, once it is known to be its own. */
+static void cut_on_the_way(struct worker *w, struct burst *b)
+{
+	if (likely(!w->follows))
+		return;
+	w->counters.value[C_cut_rx] += b->count;
+	b->count = 0;
+}
+
 /* ---- a turn ---- */
 
 static void reassemble(struct worker *w, struct burst *b)
@@ -201,6 +213,7 @@ static uint32_t worker_turn(struct worker *w, uint32_t *ret_handed)
 	handoff_burst(&w->handoff, b); /* what others own is theirs */
 	if (unlikely(w->handoff.net != NULL))
 		decode_copies(&w->decode, b);
+	cut_on_the_way(w, b);
 	stage_switch(&w->timer, STAGE_flow);
 	flow_burst(&w->flow, b); /* each packet has a flow; nothing is freed */
 	cut_after(w, b, STAGE_flow, C_cut_flow);
@@ -481,6 +494,31 @@ static void cut_pulled(struct worker *w)
 	rx_give_back(&w->rx);
 }
 
+/* To the packet at which the one that is furthest was. Without a stop that is the end of the input
+ * or of --count, and there everybody comes by himself. */
+static void follow_the_others(struct worker *w)
+{
+	bool final = false;
+
+	if (w->together == NULL)
+		return;
+	together_ended(w->together, w->number);
+	w->follows = stop_asked(w);
+	w->timer.on = false;
+	while (w->follows && !final) {
+		uint32_t handed;
+
+		w->packets_left = together_left(w->together, w->number, &final);
+		if (w->packets_left == 0 && !final)
+			nap_for(NAP_MIN_NS);
+		if (w->packets_left > 0 && worker_turn(w, &handed) == 0 && all_ports_ended(w))
+			break;
+		final = final && w->packets_left == 0;
+		publish_when_due(w);
+	}
+	w->packets_left = 0;
+}
+
 /* A live source has packets under way when it is stopped. They were offered, so they are taken:
  * with --count or --until open they are cut, and counted so. */
 static void take_the_rest(struct worker *w)
@@ -488,6 +526,7 @@ static void take_the_rest(struct worker *w)
 	uint64_t begun_ns = clock_monotonic_ns();
 
 	if (!w->live) {
+		follow_the_others(w);
 		cut_pulled(w);
 		return;
 	}

@@ -25,6 +25,7 @@
 #include "dataplane/shm/region.h"
 #include "dataplane/shm/settings.h"
 #include "dataplane/stage.h"
+#include "dataplane/together.h"
 
 /* What was pulled from one of several ports and has not been taken into a burst yet. */
 struct pulled {
@@ -64,12 +65,14 @@ struct worker {
 	uint64_t packets_left; /* until --count; UINT64_MAX: no end */
 	struct nap nap;
 	bool live, spin;
+	bool follows; /* was stopped, and walks to where the others are: see together.h */
 	/* set-up and chores */
 	struct digest digest;
 	struct identify identify;
 	struct arena arena;
 	struct region_writer region;
 	struct emit_door *door;
+	struct together *together; /* NULL: it ends where it likes */
 	uint64_t publish_ns; /* CLOCK_MONOTONIC at which counters are published next */
 	uint64_t turn;
 	uint64_t quiet_ns, quiet_from_ns; /* CLOCK_MONOTONIC at which nothing came any more; the

@@ -98,6 +98,23 @@ def a_file_that_is_stopped_while_packets_are_handed_over_closes_its_books():
 
 
 @test
+def a_file_that_is_stopped_with_several_workers_closes_its_books():
+    with Folder() as folder:
+        said = []
+        for number in (2, 4):
+            ledger = os.path.join(folder.path, "ledger%d" % number)
+            run = subprocess.Popen([support.weir_path(), "read", "--rx", "synth:packets=1000000000", "--workers", str(number),
+                                    "--output", "", "--ledger", ledger, "--quiet"])
+            time.sleep(support.patience(0.7))
+            run.send_signal(signal.SIGINT)
+            check_equal(run.wait(support.patience(20)), support.DONE, "exit status")
+            with open(ledger, encoding="utf-8") as f:
+                books = support.Ledger(json.load(f))
+            said.append("%d of %d packets walked past" % (books.count("packets:cut.rx"), books.count("packets:received")))
+        return "; ".join(said)
+
+
+@test
 def one_two_and_four_workers_give_the_same_records():
     with Folder() as folder:
         runs = same_for_any_number(folder.file("a.pcap", disturbed_capture()))

@@ -325,6 +325,27 @@ static void a_stop_ends_the_run_in_good_order(void **state)
 	finish(r);
 }
 
+/* Whoever is behind walks to where the other one was, so that each packet is in somebody's books.
+ */
+static void stopped_workers_of_a_file_end_at_the_same_packet(void **state)
+{
+	struct run *r = &run;
+
+	(void)state;
+	for (uint32_t force = 0; force <= 2; force += 2) {
+		settings_for(r, "synth:packets=1000000000,connections=100");
+		r->s.workers = 4;
+		r->s.force_handoff = force;
+		r->stop_after = 1000;
+		go(r);
+		for (uint32_t i = 0; i < 4; i++)
+			assert_int_equal(r->d.worker[i].region.header->port[0].received,
+					 counted(r, C_received));
+		assert_true(counted(r, C_received) < 1000000000);
+		finish(r);
+	}
+}
+
 static void streams_tell_both_directions_of_every_connection(void **state)
 {
 	struct run *r = &run;
@@ -572,6 +593,7 @@ int main(void)
 		cmocka_unit_test(ports_take_turns_and_both_are_read),
 		cmocka_unit_test(a_source_that_is_only_opened_is_not_read),
 		cmocka_unit_test(a_stop_ends_the_run_in_good_order),
+		cmocka_unit_test(stopped_workers_of_a_file_end_at_the_same_packet),
 		cmocka_unit_test(streams_tell_both_directions_of_every_connection),
 		cmocka_unit_test(a_filter_keeps_out_what_it_does_not_select),
 		cmocka_unit_test(each_cut_is_where_it_says),
