@@ -18,6 +18,8 @@
 
 enum {
 	SLEEP_MS = 10,
+	IDLE_SLEEP_MS = 20, /* once nothing has come for so many sleeps: a second */
+	IDLE_SLEEPS = 100,
 	VISIT_BYTES = 1 << 20, /* of one ring before the next one's turn */
 };
 
@@ -263,6 +265,14 @@ static bool anything_worth_while(const struct drain *d)
 	return false;
 }
 
+static bool anything_waits(const struct drain *d)
+{
+	for (uint32_t i = 0; i < d->count; i++)
+		if (waiting_bytes(&d->region[i].reader->ring) > 0)
+			return true;
+	return false;
+}
+
 /* The dataplane says nothing on the connection: what comes is its end. */
 static void hear_peer(struct drain *d)
 {
@@ -284,8 +294,11 @@ static void sleep_a_little(struct drain *d, const int *others, uint32_t count)
 	ENSURE(count <= DRAIN_OTHERS_MAX);
 	for (uint32_t i = 0; i < count; i++)
 		p[2 + i] = (struct pollfd){ .fd = others[i], .events = POLLIN };
-	if (poll(p, 2 + count, SLEEP_MS) <= 0)
+	if (poll(p, 2 + count, d->sleeps < IDLE_SLEEPS ? SLEEP_MS : IDLE_SLEEP_MS) <= 0) {
+		d->sleeps = anything_waits(d) ? 0 : d->sleeps + 1;
 		return;
+	}
+	d->sleeps = 0;
 	/* Another reader cannot be there, so what poll() saw is still to be read. */
 	if ((p[0].revents & POLLIN) != 0 && read(d->bell_fd, &rung, sizeof(rung)) < 0)
 		return;
@@ -294,7 +307,7 @@ static void sleep_a_little(struct drain *d, const int *others, uint32_t count)
 }
 
 /* A producer that published between the look and the sleep may not have seen that we sleep:
- * SLEEP_MS is then how long it takes until we notice by ourselves. */
+ * SLEEP_MS, or IDLE_SLEEP_MS, is then how long it takes until we notice by ourselves. */
 void drain_wait(struct drain *d, const int *others, uint32_t count)
 {
 	say_asleep(d, 1);

@@ -13,8 +13,8 @@
  *     a record is refused  the dataplane misbehaves: its region is given up
  *     the dataplane dies   what it had published is drained
  *
- * Control sleeps until 256 KiB wait in a ring or 10 ms are over, whichever comes
- * first: woken per burst it would cost more than the records do.
+ * Control sleeps until 256 KiB wait in a ring or 10 ms are over (20 once nothing has come for a
+ * second), whichever comes first: woken per burst it would cost more than the records do.
  *
  * Threads: one.
  */
@@ -77,6 +77,7 @@ struct drain {
 	struct sink *sink; /* NULL: there is none, or it failed */
 	bool output_failed;
 	enum sink_failure failure;
+	uint32_t sleeps; /* one after the other, in which nothing came */
 	int bell_fd, peer_fd; /* peer_fd: -1 once the dataplane has gone */
 	bool peer_gone;
 };
@@ -91,8 +92,8 @@ void drain_round(struct drain *d);
 enum { DRAIN_OTHERS_MAX = 4 };
 
 /* drain_wait - sleep until a round is worth its while, a signal comes, the dataplane goes, one of
- * the `others` (-1: none; at most DRAIN_OTHERS_MAX) becomes readable, or 10 ms are over. Those are
- * the caller's to serve. */
+ * the `others` (-1: none; at most DRAIN_OTHERS_MAX) becomes readable, or 10 ms are over, or 20
+ * when nothing has come for long. Those are the caller's to serve. */
 void drain_wait(struct drain *d, const int *others, uint32_t count);
 
 /* drain_done - nothing can follow: every region is finished or given up, or the dataplane is gone,

