@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/bench/tracepoint.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/base/compiler.h"
 #include "dataplane/base/cpu.h"
@@ -184,27 +185,6 @@ static double read_steal(struct machine *m)
 
 /* ---- events ---- */
 
-/* tracepoint - its number, where tracefs is mounted. 0: it is not. */
-static uint64_t tracepoint(void)
-{
-	static const char *const at[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
-	unsigned long long id = 0;
-
-	for (size_t i = 0; i < array_count(at) && id == 0; i++) {
-		char path[128];
-		FILE *f;
-
-		(void)snprintf(path, sizeof(path), "%s/events/raw_syscalls/sys_enter/id", at[i]);
-		f = fopen(path, "re");
-		if (f == NULL)
-			continue;
-		if (fscanf(f, "%llu", &id) != 1)
-			id = 0;
-		fclose(f);
-	}
-	return id;
-}
-
 static struct perf_event_attr attribute(enum event e)
 {
 	struct perf_event_attr a = { .size = sizeof(a),
@@ -220,7 +200,7 @@ static struct perf_event_attr attribute(enum event e)
 	case EVENT_migrations: a.config = PERF_COUNT_SW_CPU_MIGRATIONS; break;
 	default:
 		a.type = PERF_TYPE_TRACEPOINT;
-		a.config = tracepoint();
+		a.config = tracepoint_system_calls();
 		a.disabled = 1;
 		break;
 	}

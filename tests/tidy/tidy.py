@@ -26,6 +26,7 @@ TESTED_ELSEWHERE = {
     "control/bench/modes.c": "joins parts that have their tests; tests/e2e/bench.py",
     "control/bench/plot_logs.c": "a picture and a page from logs; tests/e2e/bench.py",
     "control/daemon/main.c": "set-up only; every end-to-end run passes through it",
+    "control/bench/tracepoint.c": "test_machine.c and test_measure.c count by it, where it may be read",
     "control/weir/bench.c": "the table of benchmarks; tests/e2e/bench.py",
     "control/weir/capture.c": "joins parts that have their tests; tests/e2e/live.py and refusals.py",
     "control/weir/check.c": "options to calls that have their tests; tests/e2e/check.py",

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "control/bench/tracepoint.h"
 #include "dataplane/base/clock.h"
 
 #ifndef ARENA_MALLOC
@@ -29,32 +30,11 @@ static int counter_open(uint32_t type, uint64_t config)
 	return (int)syscall(SYS_perf_event_open, &a, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-/* The number that the kernel gave to the event of every system call; 0: may not be read. */
-static uint64_t system_call_event(void)
-{
-	static const char *const path[] = {
-		"/sys/kernel/tracing/events/raw_syscalls/sys_enter/id",
-		"/sys/kernel/debug/tracing/events/raw_syscalls/sys_enter/id",
-	};
-	unsigned long long id = 0;
-
-	for (size_t i = 0; i < array_count(path) && id == 0; i++) {
-		FILE *f = fopen(path[i], "re");
-
-		if (f == NULL)
-			continue;
-		if (fscanf(f, "%llu", &id) != 1)
-			id = 0;
-		fclose(f);
-	}
-	return id;
-}
-
 enum { CYCLES, INSTRUCTIONS, SYSTEM_CALLS, COUNTERS };
 
 static void counters_open(int fd[COUNTERS])
 {
-	uint64_t event = system_call_event();
+	uint64_t event = tracepoint_system_calls();
 
 	fd[CYCLES] = counter_open(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES);
 	fd[INSTRUCTIONS] = counter_open(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS);
